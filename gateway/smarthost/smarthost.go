@@ -1,0 +1,77 @@
+// Package smarthost is the SMTP client to the next hop.
+//
+// A hop, an envelope and a pgpmime.Outgoing enter; one result per recipient leaves: relayed, deferred, failed or
+// uncertain (the reply to the final dot was lost). It takes nothing but an Outgoing, so nothing unprotected by accident
+// can leave. TLS is verified always; STARTTLS, where asked for, is required. It never retries: that is the queue's.
+package smarthost
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+)
+
+// TLS says how the connection is protected.
+type TLS string
+
+// The choices; None is for loopback addresses only.
+const (
+	Implicit TLS = "implicit"
+	StartTLS TLS = "starttls"
+	None     TLS = "none"
+)
+
+// Hop is the next hop.
+type Hop struct {
+	Address  string // host:port
+	TLS      TLS
+	Roots    *x509.CertPool // nil means the system's
+	Username string         // "" means no authentication
+	Password string
+	Hello    string        // our name in EHLO
+	Timeout  time.Duration // per step; 0 means 60 s
+}
+
+// Envelope is what MAIL and RCPT say.
+type Envelope struct {
+	ReversePath string
+	Recipients  []Recipient
+	SMTPUTF8    bool
+	EnvID       string
+	Ret         string
+}
+
+// Recipient is one forward-path with its RFC 3461 parameters.
+type Recipient struct {
+	Address string
+	Notify  string
+	ORcpt   string
+}
+
+// Outcome is how it ended for one recipient.
+type Outcome string
+
+// The outcomes.
+const (
+	Relayed   Outcome = "relayed"
+	Deferred  Outcome = "deferred"
+	Failed    Outcome = "failed"
+	Uncertain Outcome = "uncertain"
+)
+
+// Result is the outcome for one recipient, in the envelope's order. Code is an enhanced status code; Reply the remote's
+// words on one line, or ours when there was none.
+type Result struct {
+	Address string
+	Outcome Outcome
+	Code    string
+	Reply   string
+}
+
+// Send makes one attempt. There is always one result per recipient.
+func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result { panic("skeleton") }
+
+// Check connects, negotiates TLS and authenticates, and says in one sentence what is wrong and what to do.
+func Check(ctx context.Context, hop Hop) error { panic("skeleton") }
