@@ -71,5 +71,11 @@ type Decision struct {
 	Refusals []Refusal
 }
 
+// ParsePolicy reads a Sealgate-Policy field value, such as "encrypt=on; sign=auto". Errors are *Invalid.
+func ParsePolicy(value string) (sign, encrypt Toggle, err error) { panic("skeleton") }
+
+// SubjectTags takes [encrypt], [noencrypt], [sign] and [nosign] out of a subject. Errors are *Invalid.
+func SubjectTags(subject string) (rest string, sign, encrypt Toggle, err error) { panic("skeleton") }
+
 // Decide is pure: the same request gives the same decision. The cases stand in testdata/decisions.txt.
 func Decide(r Request) Decision { panic("skeleton") }

@@ -119,6 +119,9 @@ func (c *Certificate) Binary() ([]byte, error) { panic("skeleton") }
 // as it is; comparing addresses means comparing these with the local part folded to lower case by Fold.
 func CanonicalAddress(addrSpec string) (string, error) { panic("skeleton") }
 
+// Fold returns a canonical address with its local part lower-cased: the form in which addresses are compared.
+func Fold(address string) string { panic("skeleton") }
+
 // Item is one block of an input: a certificate, possibly with its secret key, or the reason why it was not taken.
 type Item struct {
 	Index       int // position in the input, from 1

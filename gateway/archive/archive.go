@@ -18,6 +18,9 @@ import (
 // ErrNotFound says that there is no such article.
 var ErrNotFound = errors.New("no such article")
 
+// ErrDuplicate says that an article with this origin is already here.
+var ErrDuplicate = errors.New("an article with this origin exists")
+
 // Direction says which way an article went.
 type Direction string
 

@@ -30,6 +30,9 @@ type Origin struct {
 // String is the origin in one line, the unique key of the archive.
 func (o Origin) String() string { panic("skeleton") }
 
+// ParseOrigin reads what String wrote.
+func ParseOrigin(s string) (Origin, error) { panic("skeleton") }
+
 // Arrival is one message fetched upstream.
 type Arrival struct {
 	Origin   Origin

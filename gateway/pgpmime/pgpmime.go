@@ -175,6 +175,14 @@ func Prepare(message []byte, messageID string, date time.Time, subject *string) 
 	panic("skeleton")
 }
 
+// Rethread gives an opened message a Message-ID of its own and threads it to parent (In-Reply-To, References); its
+// Sealgate-Reopened field names the article that it is a later opening of. IDs are without angle brackets.
+func Rethread(message []byte, messageID, parent, articleID string) ([]byte, error) { panic("skeleton") }
+
+// Verification keeps a ticket system's channel verification mail recognisable (From, To, Subject, Date, Message-ID,
+// X-Zammad-Verify, X-Zammad-Verify-Time) and replaces everything else by text.
+func Verification(message []byte, text string) ([]byte, error) { panic("skeleton") }
+
 // View is a message taken apart for people: text first, HTML as it came (to be cleaned by the page), attachments named.
 type View struct {
 	From, To, Cc, Subject string

@@ -1,0 +1,283 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/activity"
+	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
+	"gorm.io/gorm"
+)
+
+// ImportRequest is the input of one certificate import.
+type ImportRequest struct {
+	Input      []byte // armored or binary, one or many; at most 1 MiB
+	Passphrase []byte // for secret keys; wiped before ImportCertificates returns
+}
+
+// ImportReport says what became of each block of the input.
+type ImportReport struct {
+	Changes  []keyring.Change
+	Reopened int // articles that waited for these keys and were opened again
+}
+
+// ImportCertificates parses, judges, unlocks, merges and seals, then reopens articles that waited. Admins only.
+// The error is a *Problem when nothing in the input could be read at all.
+func (g *Gateway) ImportCertificates(ctx context.Context, a Actor, r ImportRequest) (ImportReport, error) {
+	defer clear(r.Passphrase)
+	if err := a.allow(groups.Admin); err != nil {
+		return ImportReport{}, err
+	}
+	now := g.Now()
+	items, err := keyring.Parse(r.Input, now)
+	if err != nil {
+		return ImportReport{}, &Problem{Sentence: err.Error(), Cause: err}
+	}
+	for _, item := range items {
+		if item.Err == nil {
+			item.Err = item.Unlock(r.Passphrase)
+		}
+	}
+	report, err := g.mergeItems(ctx, a, items, keyring.Imported)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	report.Reopened = g.reopenFor(ctx, a, keyIDsOf(items))
+	return report, nil
+}
+
+// mergeItems merges what could be read and unlocked in one transaction; the rest is reported as refused.
+func (g *Gateway) mergeItems(ctx context.Context, a Actor, items []*keyring.Item, source keyring.Source) (ImportReport, error) {
+	if err := g.Keeper.Ready(ctx); err != nil {
+		return ImportReport{}, fmt.Errorf("import certificates: %w", err)
+	}
+	var report ImportReport
+	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		report = ImportReport{}
+		for _, item := range items {
+			change, err := g.mergeItem(ctx, tx, item, source)
+			if err != nil {
+				return err
+			}
+			report.Changes = append(report.Changes, change)
+		}
+		return g.record(ctx, tx, importEntry(a, report.Changes))
+	})
+	if err != nil {
+		return ImportReport{}, fmt.Errorf("import certificates: %w", err)
+	}
+	return report, nil
+}
+
+func (g *Gateway) mergeItem(ctx context.Context, tx *gorm.DB, item *keyring.Item, source keyring.Source) (keyring.Change, error) {
+	if item.Err != nil {
+		return refusedChange(item), nil
+	}
+	return g.Keyring.Merge(ctx, tx, item, source, true, g.Now())
+}
+
+func refusedChange(item *keyring.Item) keyring.Change {
+	c := keyring.Change{Index: item.Index, Outcome: keyring.Refused, Sentence: sentenceFor(item.Err)}
+	if item.Certificate != nil {
+		c.Fingerprint = item.Certificate.Fingerprint
+		for _, id := range item.Certificate.UserIDs {
+			c.UserIDs = append(c.UserIDs, id.Text)
+		}
+	}
+	return c
+}
+
+// sentenceFor says what to do about a secret key that does not open.
+func sentenceFor(err error) string {
+	switch {
+	case errors.Is(err, keyring.ErrNeedsPassphrase):
+		return "This secret key is protected by a passphrase; enter it and import the file again."
+	case errors.Is(err, keyring.ErrPassphrase):
+		return "The passphrase does not unlock this secret key; check it and import the file again."
+	}
+	return err.Error()
+}
+
+func importEntry(a Actor, changes []keyring.Change) activity.Entry {
+	e := activity.Entry{Actor: a.Name, Act: "certificate.imported", Detail: map[string]string{}}
+	refused := 0
+	for _, c := range changes {
+		if c.Outcome == keyring.Refused {
+			refused++
+			continue
+		}
+		e.Detail[c.Fingerprint] = strings.TrimSpace(string(c.Outcome) + " " + strings.Join(c.Details, ", "))
+	}
+	if len(changes) == 1 {
+		e.Fingerprint = changes[0].Fingerprint
+	}
+	if refused > 0 {
+		e.Detail["refused"] = fmt.Sprint(refused)
+	}
+	if refused == len(changes) {
+		e.Outcome = activity.Refused
+	}
+	return e
+}
+
+func keyIDsOf(items []*keyring.Item) []string {
+	var ids []string
+	for _, item := range items {
+		if item.Err != nil {
+			continue
+		}
+		ids = append(ids, item.Certificate.KeyID)
+		for _, s := range item.Certificate.Subkeys {
+			ids = append(ids, s.KeyID)
+		}
+	}
+	return ids
+}
+
+// Certificates lists the keyring. Everyone who is logged in may read it.
+func (g *Gateway) Certificates(ctx context.Context, _ Actor, f keyring.Filter) ([]*keyring.Certificate, int64, error) {
+	return g.Keyring.List(ctx, f, g.Now())
+}
+
+// Certificate returns one certificate.
+func (g *Gateway) Certificate(ctx context.Context, _ Actor, fingerprint string) (*keyring.Certificate, error) {
+	c, err := g.Keyring.Get(ctx, fingerprint, g.Now())
+	return c, notFound(err)
+}
+
+// Dependents says in words what would suffer if a certificate were deleted.
+func (g *Gateway) Dependents(ctx context.Context, a Actor, fingerprint string) ([]string, error) {
+	c, err := g.Certificate(ctx, a, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	var words []string
+	for _, address := range c.Addresses() {
+		group, err := g.Groups.GroupBySender(ctx, address)
+		if errors.Is(err, groups.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, fmt.Sprintf("group %s writes as %s with this certificate", group.Name, address))
+	}
+	if c.HasSecret {
+		words = append(words, "its secret key goes with it: mail encrypted to it can then no longer be opened")
+	}
+	return words, nil
+}
+
+// SetCertificateState approves, proposes or blocks. Admins only.
+func (g *Gateway) SetCertificateState(ctx context.Context, a Actor, fingerprint string, s keyring.State) error {
+	if err := a.allow(groups.Admin); err != nil {
+		return err
+	}
+	e := activity.Entry{Actor: a.Name, Act: "certificate." + string(s), Fingerprint: fingerprint}
+	return notFound(g.change(ctx, e, func(tx *gorm.DB) error {
+		return g.Keyring.SetState(ctx, tx, fingerprint, s, g.Now())
+	}))
+}
+
+// DeleteCertificate deletes a certificate and its secret key. Admins only.
+func (g *Gateway) DeleteCertificate(ctx context.Context, a Actor, fingerprint string) error {
+	if err := a.allow(groups.Admin); err != nil {
+		return err
+	}
+	e := activity.Entry{Actor: a.Name, Act: "certificate.deleted", Fingerprint: fingerprint}
+	return notFound(g.change(ctx, e, func(tx *gorm.DB) error {
+		return g.Keyring.Delete(ctx, tx, fingerprint)
+	}))
+}
+
+// GenerateKey makes a key for one of our sender addresses, valid for three years. Admins only.
+func (g *Gateway) GenerateKey(ctx context.Context, a Actor, name, address string) (*keyring.Certificate, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return nil, err
+	}
+	now := g.Now()
+	item, err := keyring.Generate(name, address, ownKeyLifetime, now)
+	if err != nil {
+		return nil, &Problem{Sentence: err.Error(), Cause: err}
+	}
+	if err := g.Keeper.Ready(ctx); err != nil {
+		return nil, fmt.Errorf("generate key: %w", err)
+	}
+	fingerprint := item.Certificate.Fingerprint
+	e := activity.Entry{Actor: a.Name, Act: "key.generated", Fingerprint: fingerprint, Detail: map[string]string{"address": address}}
+	err = g.change(ctx, e, func(tx *gorm.DB) error {
+		_, err := g.Keyring.Merge(ctx, tx, item, keyring.Generated, true, now)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("generate key: %w", err)
+	}
+	return g.Certificate(ctx, a, fingerprint)
+}
+
+// ownKeyLifetime is long enough not to surprise, short enough that a forgotten key ends.
+const ownKeyLifetime = 3 * 365 * 24 * time.Hour
+
+// File is something to download.
+type File struct {
+	Name        string
+	ContentType string
+	Content     []byte
+}
+
+// ExportCertificate returns the public certificate, armored or binary.
+func (g *Gateway) ExportCertificate(ctx context.Context, a Actor, fingerprint string, binary bool) (File, error) {
+	c, err := g.Certificate(ctx, a, fingerprint)
+	if err != nil {
+		return File{}, err
+	}
+	f := File{Name: c.Fingerprint + ".pub.asc", ContentType: "application/pgp-keys"}
+	if binary {
+		f = File{Name: c.Fingerprint + ".pgp", ContentType: "application/octet-stream"}
+		f.Content, err = c.Binary()
+		return f, err
+	}
+	f.Content, err = c.Armored()
+	return f, err
+}
+
+// ExportSecretKey returns the secret key under a new passphrase, which must not be empty. Admins only; the page asks
+// for the admin's password again before it calls this.
+func (g *Gateway) ExportSecretKey(ctx context.Context, a Actor, fingerprint string, passphrase []byte) (File, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return File{}, err
+	}
+	if len(passphrase) < minExportPassphrase {
+		return File{}, &Problem{Sentence: "Choose a passphrase of at least 12 characters for the exported secret key."}
+	}
+	secret, err := g.Keyring.Secret(ctx, fingerprint)
+	if errors.Is(err, keyring.ErrNoSecret) {
+		return File{}, &Problem{Sentence: "No secret key is held for this certificate; only the public certificate can be downloaded.", Cause: err}
+	}
+	if err != nil {
+		return File{}, notFound(err)
+	}
+	armored, err := keyring.ExportSecret(secret, passphrase)
+	if err != nil {
+		return File{}, fmt.Errorf("export secret key: %w", err)
+	}
+	e := activity.Entry{Actor: a.Name, Act: "key.secret-exported", Fingerprint: fingerprint}
+	if err := g.change(ctx, e, nil); err != nil {
+		return File{}, fmt.Errorf("export secret key: %w", err)
+	}
+	return File{Name: fingerprint + ".asc", ContentType: "application/pgp-keys", Content: armored}, nil
+}
+
+const minExportPassphrase = 12
+
+// notFound gives every package's "no such thing" one name.
+func notFound(err error) error {
+	if errors.Is(err, keyring.ErrNotFound) || errors.Is(err, groups.ErrNotFound) {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// PlanRequest asks what would happen to a message. It is the question that the composer asks on each change, and
+// that Submit asks for each real message.
+type PlanRequest struct {
+	GroupID       string   // "" to find it by From
+	From          string   // one sender address
+	Visible       []string // To and Cc
+	Hidden        []string // Bcc: in the envelope only
+	References    []string // Message-IDs of the thread, without angle brackets
+	Automatic     bool
+	ToggleSign    groups.Toggle
+	ToggleEncrypt groups.Toggle
+}
+
+// PlannedRecipient is what the plan says about one recipient.
+type PlannedRecipient struct {
+	Address     string
+	Hidden      bool
+	Fingerprint string    // of the certificate that would be used
+	Expires     time.Time // of that certificate; zero means never
+	Problem     string    // why there is none, in words
+}
+
+// Plan is what would happen. Decision.Refusals empty means that it may leave.
+type Plan struct {
+	Group      groups.Group
+	Decision   groups.Decision
+	Recipients []PlannedRecipient
+	Signer     string // fingerprint of the certificate that would sign
+
+	readers map[string]*keyring.Certificate // by recipient address
+	own     *keyring.Certificate            // the group's own, always a reader
+}
+
+// Plan decides what happens to a message, and changes nothing.
+func (g *Gateway) Plan(ctx context.Context, a Actor, r PlanRequest) (Plan, error) {
+	group, err := g.groupFor(ctx, a, r)
+	if err != nil {
+		return Plan{}, err
+	}
+	return g.planFor(ctx, a, group, r)
+}
+
+// groupFor finds the group that writes, and checks that the actor may write for it with this sender address.
+func (g *Gateway) groupFor(ctx context.Context, a Actor, r PlanRequest) (groups.Group, error) {
+	var group groups.Group
+	var err error
+	if r.GroupID != "" {
+		group, err = g.Groups.Group(ctx, r.GroupID)
+	} else {
+		group, err = g.Groups.GroupBySender(ctx, r.From)
+	}
+	if errors.Is(err, groups.ErrNotFound) {
+		return groups.Group{}, &Problem{Sentence: fmt.Sprintf("No group writes as %s; add the address to a group first.", r.From), Cause: err}
+	}
+	if err != nil {
+		return groups.Group{}, fmt.Errorf("find group: %w", err)
+	}
+	if !a.mayUse(group.ID) {
+		return groups.Group{}, ErrForbidden
+	}
+	if !writesAs(group, r.From) {
+		return groups.Group{}, &Problem{Sentence: fmt.Sprintf("Group %s does not write as %s; choose one of its own addresses.", group.Name, r.From)}
+	}
+	return group, nil
+}
+
+func writesAs(group groups.Group, address string) bool {
+	for _, own := range group.Addresses {
+		if keyring.Fold(own) == keyring.Fold(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// planFor judges every certificate at one instant and decides.
+func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r PlanRequest) (Plan, error) {
+	now := g.Now()
+	recipients := unique(r.Visible, r.Hidden)
+	found, err := g.Keyring.ByAddress(ctx, append([]string{r.From}, recipients...), now)
+	if err != nil {
+		return Plan{}, fmt.Errorf("look up certificates: %w", err)
+	}
+	thread, err := g.Archive.CameEncrypted(ctx, group.ID, r.References)
+	if err != nil {
+		return Plan{}, fmt.Errorf("look up thread: %w", err)
+	}
+	p := Plan{Group: group, readers: map[string]*keyring.Certificate{}}
+	request := groups.Request{
+		Sign: group.Sign, Encrypt: group.Encrypt, Rules: group.DomainRules, Mixed: group.Mixed,
+		ThreadEncrypted: thread, ToggleSign: r.ToggleSign, ToggleEncrypt: r.ToggleEncrypt,
+		ByAdmin: a.Role == groups.Admin,
+	}
+	if r.Automatic {
+		request.Sign, request.Encrypt = group.AutoSign, group.AutoEncrypt
+	}
+	p.Signer, request.SignProblem = signerAmong(found[r.From], r.From, now)
+	request.CanSign = p.Signer != ""
+	p.own, _ = keyring.Choose(found[r.From], now)
+	for _, address := range recipients {
+		planned := p.recipient(address, found[address], now)
+		planned.Hidden = !contains(r.Visible, address)
+		p.Recipients = append(p.Recipients, planned)
+		request.Recipients = append(request.Recipients, groups.Recipient{
+			Address: address, Encrypted: planned.Fingerprint != "", Problem: planned.Problem,
+		})
+	}
+	p.Decision = groups.Decide(request)
+	return p, nil
+}
+
+// recipient chooses the certificate for one address, or says why there is none.
+func (p *Plan) recipient(address string, candidates []*keyring.Certificate, now time.Time) PlannedRecipient {
+	best, rejected := keyring.Choose(candidates, now)
+	if best != nil {
+		p.readers[address] = best
+		return PlannedRecipient{Address: address, Fingerprint: best.Fingerprint, Expires: best.Expires}
+	}
+	return PlannedRecipient{Address: address, Problem: problemOf(rejected)}
+}
+
+// problemOf says in words why none of the candidates can be used; the newest one speaks for all.
+func problemOf(rejected []keyring.Rejected) string {
+	if len(rejected) == 0 {
+		return string(keyring.NoCertificate)
+	}
+	first := rejected[0]
+	if first.Reason == keyring.Expired && !first.Certificate.Expires.IsZero() {
+		return "expired on " + first.Certificate.Expires.UTC().Format(time.DateOnly)
+	}
+	return string(first.Reason)
+}
+
+// signerAmong returns the newest certificate that may sign as an address now, or the reason why there is none.
+func signerAmong(candidates []*keyring.Certificate, from string, now time.Time) (fingerprint, problem string) {
+	var newest *keyring.Certificate
+	reason := keyring.NoSecretKey
+	for _, c := range candidates {
+		if r := c.ForSigning(now); r != keyring.Usable {
+			reason = r
+			continue
+		}
+		if newest == nil || c.Created.After(newest.Created) {
+			newest = c
+		}
+	}
+	if newest != nil {
+		return newest.Fingerprint, ""
+	}
+	return "", fmt.Sprintf("%s for %s", reason, from)
+}
+
+// unique joins lists of addresses in order, each address once.
+func unique(lists ...[]string) []string {
+	var all []string
+	for _, list := range lists {
+		for _, address := range list {
+			if !contains(all, address) {
+				all = append(all, address)
+			}
+		}
+	}
+	return all
+}
+
+func contains(list []string, address string) bool {
+	for _, a := range list {
+		if strings.EqualFold(a, address) {
+			return true
+		}
+	}
+	return false
+}

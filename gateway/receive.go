@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sealgate/sealgate/gateway/activity"
+	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/mailbox"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"gorm.io/gorm"
+)
+
+// Receive takes one message that a sync fetched: open, strip, stamp, seal, mirror. A repeated arrival does nothing.
+// An error means that upstream must stay as it is and that the message is tried again later; a message that cannot be
+// opened is no error, it arrives with its verdict.
+func (g *Gateway) Receive(ctx context.Context, arrival mailbox.Arrival) error {
+	known, err := g.Archive.HasOrigin(ctx, arrival.Origin.String())
+	if err != nil || known {
+		return err
+	}
+	m, err := g.Groups.Mailbox(ctx, arrival.Origin.MailboxID)
+	if err != nil {
+		return fmt.Errorf("find mailbox: %w", err)
+	}
+	opened, err := g.open(ctx, m.GroupID, arrival.Message)
+	if err != nil {
+		return err
+	}
+	article := g.inArticle(opened)
+	article.GroupID, article.MailboxID, article.Origin = m.GroupID, m.ID, arrival.Origin.String()
+	n := mailbox.NewMessage{Origin: arrival.Origin, Internal: arrival.Internal, Flags: arrival.Flags}
+	err = g.freeze(ctx, "message.received", article, opened, arrival.Message, n, nil)
+	if errors.Is(err, archive.ErrDuplicate) {
+		return nil
+	}
+	return err
+}
+
+// open opens a message with the keys that a group may use.
+func (g *Gateway) open(ctx context.Context, groupID string, message []byte) (pgpmime.Opened, error) {
+	keys := &groupKeys{ctx: ctx, gateway: g, groupID: groupID, now: g.Now()}
+	opened, err := pgpmime.Open(message, keys, pgpmime.Options{Now: g.Now(), Instance: g.Domain})
+	if err != nil {
+		return pgpmime.Opened{}, fmt.Errorf("open message: %w", err)
+	}
+	return opened, nil
+}
+
+// inArticle describes an opened message. A header that cannot be read leaves its fields empty: the message itself is
+// delivered all the same.
+func (g *Gateway) inArticle(opened pgpmime.Opened) archive.Article {
+	article := archive.Article{
+		ID: newID(), Direction: archive.In, Received: g.Now(), Size: int64(len(opened.Message)),
+		Encryption: string(opened.Verdict.Encryption), Signature: string(opened.Verdict.Signature),
+		Signer: opened.Verdict.Signer, Subject: opened.Subject,
+	}
+	if verdict, err := json.Marshal(opened.Verdict); err == nil {
+		article.Verdict = string(verdict)
+	}
+	summary, err := pgpmime.Summarize(opened.Message)
+	if err != nil {
+		article.Date = article.Received
+		return article
+	}
+	if len(summary.From) == 1 {
+		article.From = summary.From[0]
+	}
+	article.To, article.MessageID, article.InReplyTo, article.Date = summary.To, summary.MessageID, summary.InReplyTo, summary.Date
+	if article.Date.IsZero() {
+		article.Date = article.Received
+	}
+	return article
+}
+
+// freeze seals an article and makes it appear in the mirror, in one transaction with its activity entry and with the
+// caller's own write, if any.
+func (g *Gateway) freeze(ctx context.Context, act string, article archive.Article, opened pgpmime.Opened, original []byte, n mailbox.NewMessage, also func(tx *gorm.DB) error) error {
+	if err := g.Keeper.Ready(ctx); err != nil {
+		return fmt.Errorf("make a sealing key ready: %w", err)
+	}
+	content := archive.Content{Message: opened.Message}
+	if opened.Changed || len(opened.WaitingFor) > 0 {
+		content.Original, article.HasOriginal = original, true
+	}
+	n.ArticleID, n.Size = article.ID, article.Size
+	err := g.change(ctx, receivedEntry(act, article, opened.Verdict), func(tx *gorm.DB) error {
+		if err := g.Archive.Put(ctx, tx, article, content, opened.WaitingFor); err != nil {
+			return err
+		}
+		if _, err := g.Mirror.Insert(ctx, tx, n); err != nil {
+			return err
+		}
+		if also != nil {
+			return also(tx)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("commit arrival: %w", err)
+	}
+	g.Mirror.Wake(article.MailboxID)
+	return nil
+}
+
+func receivedEntry(act string, article archive.Article, v pgpmime.Verdict) activity.Entry {
+	detail := map[string]string{
+		"from": article.From, "encryption": string(v.Encryption), "signature": string(v.Signature),
+	}
+	if v.Reason != "" {
+		detail["reason"] = v.Reason
+	}
+	return activity.Entry{
+		Actor: "sealgate", Act: act, GroupID: article.GroupID, ArticleID: article.ID,
+		MessageID: article.MessageID, Fingerprint: v.Signer, Detail: detail,
+	}
+}

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/mailbox"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"gorm.io/gorm"
+)
+
+// Reopen tries again to open an article that could not be opened; true when a new article appeared.
+func (g *Gateway) Reopen(ctx context.Context, a Actor, id string) (bool, error) {
+	article, err := g.articleFor(ctx, a, id)
+	if err != nil {
+		return false, err
+	}
+	if article.Direction != archive.In {
+		return false, &Problem{Sentence: "This message was sent, not received; there is nothing to open again."}
+	}
+	return g.reopen(ctx, article)
+}
+
+// reopenFor reopens every article that waited for one of these keys and returns how many appeared anew. One that fails
+// is logged and stays waiting.
+func (g *Gateway) reopenFor(ctx context.Context, a Actor, keyIDs []string) int {
+	ids, err := g.Archive.WaitingFor(ctx, keyIDs)
+	if err != nil {
+		g.Log.ErrorContext(ctx, "look up waiting articles", "error", err)
+		return 0
+	}
+	n := 0
+	for _, id := range ids {
+		article, err := g.Archive.Get(ctx, id)
+		if err == nil {
+			var appeared bool
+			if appeared, err = g.reopen(ctx, article); appeared {
+				n++
+			}
+		}
+		if err != nil {
+			g.Log.ErrorContext(ctx, "reopen article", "article", id, "actor", a.Name, "error", err)
+		}
+	}
+	return n
+}
+
+// reopen opens the original again. When the verdict is another one, the result appears as a new message threaded to
+// the first; the first stays as it was.
+func (g *Gateway) reopen(ctx context.Context, first archive.Article) (bool, error) {
+	original, err := g.originalOf(ctx, first)
+	if err != nil {
+		return false, err
+	}
+	opened, err := g.open(ctx, first.GroupID, original)
+	if err != nil {
+		return false, err
+	}
+	if string(opened.Verdict.Encryption) == first.Encryption && string(opened.Verdict.Signature) == first.Signature {
+		return false, nil
+	}
+	origin, err := mailbox.ParseOrigin(first.Origin)
+	if err != nil {
+		return false, fmt.Errorf("reopen article %s: %w", first.ID, err)
+	}
+	opened.Message, err = pgpmime.Rethread(opened.Message, newID()+"@"+g.Domain, first.MessageID, first.ID)
+	if err != nil {
+		return false, fmt.Errorf("reopen article %s: %w", first.ID, err)
+	}
+	article := g.inArticle(opened)
+	article.GroupID, article.MailboxID, article.ReopenedFrom = first.GroupID, first.MailboxID, first.ID
+	// No UID: it exists only here and is never pushed upstream.
+	n := mailbox.NewMessage{
+		Origin:   mailbox.Origin{MailboxID: origin.MailboxID, FolderID: origin.FolderID},
+		Internal: first.Received,
+	}
+	err = g.freeze(ctx, "message.reopened", article, opened, original, n, func(tx *gorm.DB) error {
+		return g.Archive.StopWaiting(ctx, tx, first.ID)
+	})
+	return err == nil, err
+}

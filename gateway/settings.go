@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/sealgate/sealgate/gateway/activity"
+	"github.com/sealgate/sealgate/gateway/mailbox"
+	"github.com/sealgate/sealgate/gateway/smarthost"
+	"github.com/sealgate/sealgate/groups"
+	"gorm.io/gorm"
+)
+
+// SaveGroup creates or replaces a group. Admins only.
+func (g *Gateway) SaveGroup(ctx context.Context, a Actor, group groups.Group) (groups.Group, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return groups.Group{}, err
+	}
+	var saved groups.Group
+	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		var err error
+		if saved, err = g.Groups.SaveGroup(ctx, tx, group, g.Now()); err != nil {
+			return err
+		}
+		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "group.saved", GroupID: saved.ID, Detail: map[string]string{
+			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt),
+		}})
+	})
+	return saved, notFound(err)
+}
+
+// DeleteGroup deletes a group. Admins only.
+func (g *Gateway) DeleteGroup(ctx context.Context, a Actor, id string) error {
+	if err := a.allow(groups.Admin); err != nil {
+		return err
+	}
+	e := activity.Entry{Actor: a.Name, Act: "group.deleted", GroupID: id}
+	return notFound(g.change(ctx, e, func(tx *gorm.DB) error { return g.Groups.DeleteGroup(ctx, tx, id) }))
+}
+
+// ListGroups returns the groups an actor may see: all for admins and auditors, an agent's own otherwise.
+func (g *Gateway) ListGroups(ctx context.Context, a Actor) ([]groups.Group, error) {
+	all, err := g.Groups.Groups(ctx)
+	if err != nil || a.scope() == nil {
+		return all, err
+	}
+	var own []groups.Group
+	for _, group := range all {
+		if a.mayUse(group.ID) {
+			own = append(own, group)
+		}
+	}
+	return own, nil
+}
+
+// MailboxRequest is a mailbox to save. Nil secrets keep what is stored.
+type MailboxRequest struct {
+	Mailbox     groups.Mailbox
+	Password    *string
+	Credentials *groups.Credentials
+}
+
+// SaveMailbox creates or replaces a mailbox. Admins only.
+func (g *Gateway) SaveMailbox(ctx context.Context, a Actor, r MailboxRequest) (groups.Mailbox, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return groups.Mailbox{}, err
+	}
+	if err := g.Keeper.Ready(ctx); err != nil {
+		return groups.Mailbox{}, fmt.Errorf("save mailbox: %w", err)
+	}
+	var saved groups.Mailbox
+	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		var err error
+		if saved, err = g.Groups.SaveMailbox(ctx, tx, r.Mailbox, r.Password, r.Credentials, g.Now()); err != nil {
+			return err
+		}
+		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "mailbox.saved", GroupID: saved.GroupID, Detail: map[string]string{
+			"login": saved.Login, "imap": saved.IMAP.Address, "smtp": saved.SMTP.Address,
+		}})
+	})
+	return saved, notFound(err)
+}
+
+// DeleteMailbox deletes a mailbox. Admins only.
+func (g *Gateway) DeleteMailbox(ctx context.Context, a Actor, id string) error {
+	if err := a.allow(groups.Admin); err != nil {
+		return err
+	}
+	e := activity.Entry{Actor: a.Name, Act: "mailbox.deleted", Detail: map[string]string{"mailbox": id}}
+	return notFound(g.change(ctx, e, func(tx *gorm.DB) error { return g.Groups.DeleteMailbox(ctx, tx, id) }))
+}
+
+// MailboxInfo is a mailbox with the state of its sync.
+type MailboxInfo struct {
+	groups.Mailbox
+	Status  mailbox.Status
+	Running bool // a sync of this mailbox runs in this process
+}
+
+// ListMailboxes returns all mailboxes. Admins only.
+func (g *Gateway) ListMailboxes(ctx context.Context, a Actor) ([]MailboxInfo, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return nil, err
+	}
+	all, err := g.Groups.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]MailboxInfo, 0, len(all))
+	for _, m := range all {
+		info := MailboxInfo{Mailbox: m}
+		if g.MailboxStatus != nil {
+			info.Status, info.Running = g.MailboxStatus(m.ID)
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+// CheckMailbox connects to both upstream servers of a mailbox and returns one sentence for each that does not work.
+// Admins only.
+func (g *Gateway) CheckMailbox(ctx context.Context, a Actor, id string) ([]string, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return nil, err
+	}
+	m, err := g.Groups.Mailbox(ctx, id)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	var problems []string
+	if m.IMAP.Address != "" {
+		upstream, err := g.UpstreamOf(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		if err := mailbox.Check(ctx, upstream); err != nil {
+			problems = append(problems, "IMAP "+m.IMAP.Address+": "+err.Error())
+		}
+	}
+	if m.SMTP.Address != "" {
+		hop, err := g.hopOf(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		if err := smarthost.Check(ctx, hop); err != nil {
+			problems = append(problems, "SMTP "+m.SMTP.Address+": "+err.Error())
+		}
+	}
+	return problems, nil
+}
+
+// UpstreamOf returns a mailbox's IMAP upstream with its password opened.
+func (g *Gateway) UpstreamOf(ctx context.Context, m groups.Mailbox) (mailbox.Upstream, error) {
+	c, err := g.Groups.Credentials(ctx, m.ID)
+	if err != nil {
+		return mailbox.Upstream{}, fmt.Errorf("open credentials of mailbox %s: %w", m.ID, err)
+	}
+	roots, err := rootsWith(m.IMAP.CA)
+	if err != nil {
+		return mailbox.Upstream{}, err
+	}
+	return mailbox.Upstream{
+		MailboxID: m.ID, Address: m.IMAP.Address, TLS: string(m.IMAP.TLS),
+		Roots: roots, Username: m.IMAP.Username, Password: c.IMAPPassword,
+	}, nil
+}
+
+func (g *Gateway) hopOf(ctx context.Context, m groups.Mailbox) (smarthost.Hop, error) {
+	c, err := g.Groups.Credentials(ctx, m.ID)
+	if err != nil {
+		return smarthost.Hop{}, fmt.Errorf("open credentials of mailbox %s: %w", m.ID, err)
+	}
+	roots, err := rootsWith(m.SMTP.CA)
+	if err != nil {
+		return smarthost.Hop{}, err
+	}
+	return smarthost.Hop{
+		Address: m.SMTP.Address, TLS: smarthost.TLS(m.SMTP.TLS), Roots: roots,
+		Username: m.SMTP.Username, Password: c.SMTPPassword, Hello: g.Domain,
+	}, nil
+}
+
+// rootsWith returns the system's certificate authorities and one more; nil, meaning the system's, for "".
+func rootsWith(pem string) (*x509.CertPool, error) {
+	if pem == "" {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, errors.New("the certificate authority of this mailbox is not PEM; save the mailbox again with a valid one")
+	}
+	return pool, nil
+}

@@ -1,0 +1,434 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/google/uuid"
+	"github.com/sealgate/sealgate/gateway/activity"
+	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/submission"
+	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
+	"gorm.io/gorm"
+)
+
+// maxHops is the number of Received fields at which a message is taken for a loop (RFC 5321, section 6.3).
+const maxHops = 50
+
+// AuthenticateMailbox checks a ticket system's login. Failed attempts are logged; the error is groups.ErrLogin.
+func (g *Gateway) AuthenticateMailbox(ctx context.Context, login, password, remote string) (groups.Mailbox, error) {
+	m, err := g.Groups.AuthenticateMailbox(ctx, login, password)
+	if err == nil {
+		return m, nil
+	}
+	return groups.Mailbox{}, g.recordLogin(ctx, "mailbox:"+login, "mailbox.login", "", remote, err)
+}
+
+// MaySend checks that a mailbox may use a reverse-path: the null one, or an address of its group.
+func (g *Gateway) MaySend(ctx context.Context, id submission.Identity, reversePath string) error {
+	if reversePath == "" {
+		return nil
+	}
+	group, err := g.Groups.Group(ctx, id.GroupID)
+	if err != nil {
+		return fmt.Errorf("find group: %w", err)
+	}
+	if !writesAs(group, reversePath) {
+		return senderRefused(group, reversePath)
+	}
+	return nil
+}
+
+func senderRefused(group groups.Group, address string) *submission.Refusal {
+	return refuse(550, 1, fmt.Sprintf("group %s may not send as %s; add the address to the group or send as %s",
+		group.Name, address, strings.Join(group.Addresses, ", ")))
+}
+
+// refuse makes a refusal with an enhanced code of the 5.7 (or 4.7) family: security or policy.
+func refuse(code, detail int, sentence string) *submission.Refusal {
+	return &submission.Refusal{Code: code, Enhanced: [3]int{code / 100, 7, detail}, Sentence: sentence}
+}
+
+// Submit takes a message from a ticket system: decide, protect, seal, queue. nil error means that the message is
+// durably ours and will leave protected as decided. A *submission.Refusal is for the agent; any other error means
+// that the client should try again later.
+func (g *Gateway) Submit(ctx context.Context, s submission.Submission) (submission.Receipt, error) {
+	mailbox, err := g.Groups.Mailbox(ctx, s.Identity.MailboxID)
+	if err != nil {
+		return submission.Receipt{}, fmt.Errorf("find mailbox: %w", err)
+	}
+	actor := Actor{Name: "mailbox:" + s.Identity.Login, Groups: []string{mailbox.GroupID}}
+	letter, err := g.readLetter(ctx, mailbox, s)
+	if err == nil {
+		err = g.send(ctx, actor, letter)
+	}
+	return submission.Receipt{ArticleID: letter.articleID}, g.recordRefusal(ctx, actor, mailbox.GroupID, letter, err)
+}
+
+// letter is one message on its way out.
+type letter struct {
+	articleID string
+	group     groups.Group
+	mailbox   groups.Mailbox
+	envelope  submission.Envelope
+	message   []byte
+	summary   pgpmime.Summary
+	subject   *string // replaces the message's, nil keeps it
+	sign      groups.Toggle
+	encrypt   groups.Toggle
+}
+
+// readLetter checks what a ticket system submitted and reads its toggles.
+func (g *Gateway) readLetter(ctx context.Context, m groups.Mailbox, s submission.Submission) (letter, error) {
+	l := letter{articleID: newID(), mailbox: m, envelope: s.Envelope, message: s.Message}
+	var err error
+	if l.summary, err = pgpmime.Summarize(s.Message); err != nil {
+		return l, malformed(err)
+	}
+	if l.summary.Received > maxHops {
+		return l, &submission.Refusal{Code: 554, Enhanced: [3]int{5, 4, 6}, Sentence: "this message passed more than 50 servers; look for a mail loop"}
+	}
+	if l.group, err = g.Groups.Group(ctx, m.GroupID); err != nil {
+		return l, fmt.Errorf("find group: %w", err)
+	}
+	if len(l.summary.From) != 1 {
+		return l, refuse(550, 1, "the message must have exactly one From address; send it with one sender")
+	}
+	if !writesAs(l.group, l.summary.From[0]) {
+		return l, senderRefused(l.group, l.summary.From[0])
+	}
+	return l, l.readToggles()
+}
+
+func malformed(err error) *submission.Refusal {
+	return &submission.Refusal{
+		Code: 550, Enhanced: [3]int{5, 6, 0}, Cause: err,
+		Sentence: "the message is malformed and cannot be protected: " + oneLine(err.Error()),
+	}
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// readToggles reads the control header and, where the group allows them, the subject tags. The header wins.
+func (l *letter) readToggles() error {
+	if l.group.SubjectTags {
+		rest, sign, encrypt, err := groups.SubjectTags(l.summary.Subject)
+		if err != nil {
+			return unreadableToggle(err)
+		}
+		if sign != groups.Unset || encrypt != groups.Unset {
+			l.sign, l.encrypt, l.subject = sign, encrypt, &rest
+		}
+	}
+	if l.summary.Policy == "" {
+		return nil
+	}
+	sign, encrypt, err := groups.ParsePolicy(l.summary.Policy)
+	if err != nil {
+		return unreadableToggle(err)
+	}
+	if sign != groups.Unset {
+		l.sign = sign
+	}
+	if encrypt != groups.Unset {
+		l.encrypt = encrypt
+	}
+	return nil
+}
+
+func unreadableToggle(err error) *submission.Refusal {
+	r := refuse(550, 0, oneLine(err.Error()))
+	r.Cause = err
+	return r
+}
+
+// send is the one door: every message that leaves passes plan and protect here, then is sealed and queued in one
+// transaction with its article and its activity entry.
+func (g *Gateway) send(ctx context.Context, a Actor, l letter) error {
+	if l.summary.Verify {
+		return g.sendVerification(ctx, a, l)
+	}
+	plan, err := g.planFor(ctx, a, l.group, l.planRequest())
+	if err != nil {
+		return err
+	}
+	if len(plan.Decision.Refusals) > 0 {
+		return refusalOf(plan.Decision)
+	}
+	messageID := l.summary.MessageID
+	if messageID == "" {
+		messageID = newID() + "@" + g.Domain
+	}
+	message, err := pgpmime.Prepare(l.message, messageID, g.Now(), l.subject)
+	if err != nil {
+		return malformed(err)
+	}
+	copies, err := g.protect(ctx, plan, message)
+	if err != nil {
+		return err
+	}
+	return g.commit(ctx, a, l, plan, messageID, message, copies)
+}
+
+func (l *letter) planRequest() PlanRequest {
+	r := PlanRequest{
+		GroupID: l.group.ID, From: l.summary.From[0], Automatic: l.summary.Automatic,
+		References: append([]string{l.summary.InReplyTo}, l.summary.References...),
+		ToggleSign: l.sign, ToggleEncrypt: l.encrypt,
+	}
+	// The envelope decides who receives, the header who is visible (RFC 5321, section 3.6.3 on Bcc).
+	for _, path := range l.envelope.ForwardPaths {
+		if contains(l.summary.To, canonical(path.Address)) {
+			r.Visible = append(r.Visible, canonical(path.Address))
+		} else {
+			r.Hidden = append(r.Hidden, canonical(path.Address))
+		}
+	}
+	return r
+}
+
+// canonical is the form in which addresses are compared; what cannot be parsed stays as it is and has no certificate.
+func canonical(address string) string {
+	if c, err := keyring.CanonicalAddress(address); err == nil {
+		return c
+	}
+	return address
+}
+
+// refusalOf turns a decision against sending into the sentence that the agent reads in the ticket.
+func refusalOf(d groups.Decision) *submission.Refusal {
+	var sentences []string
+	for _, r := range d.Refusals {
+		sentences = append(sentences, r.Sentence)
+	}
+	return refuse(550, 1, "not sent: "+strings.Join(sentences, "; "))
+}
+
+// outCopy is one protected copy with the forward-paths it goes to.
+type outCopy struct {
+	recipients []string
+	outgoing   pgpmime.Outgoing
+}
+
+// protect makes every copy of a message: one for the visible readers together, one for each hidden reader alone, and
+// a content-free notice for those who can't read.
+func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) ([]outCopy, error) {
+	signer, err := g.signerOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Decision.Encrypt.Do {
+		o, err := g.protectFor(message, protectionOf(p.Decision), signer, nil, false)
+		return []outCopy{{recipients: addressesOf(p.Recipients), outgoing: o}}, err
+	}
+	var copies []outCopy
+	visible, hidden := p.readersByVisibility()
+	if len(visible) > 0 {
+		o, err := g.protectFor(message, protectionOf(p.Decision), signer, p.certificates(visible), false)
+		if err != nil {
+			return nil, err
+		}
+		copies = append(copies, outCopy{recipients: visible, outgoing: o})
+	}
+	for _, address := range hidden {
+		o, err := g.protectFor(message, protectionOf(p.Decision), signer, []*keyring.Certificate{p.readers[address]}, true)
+		if err != nil {
+			return nil, err
+		}
+		copies = append(copies, outCopy{recipients: []string{address}, outgoing: o})
+	}
+	notices, err := g.notices(p, message, signer)
+	return append(copies, notices...), err
+}
+
+func (g *Gateway) signerOf(ctx context.Context, p Plan) (*openpgp.Entity, error) {
+	if !p.Decision.Sign.Do {
+		return nil, nil
+	}
+	signer, err := g.Keyring.Secret(ctx, p.Signer)
+	if err != nil {
+		return nil, fmt.Errorf("open signing key %s: %w", p.Signer, err)
+	}
+	return signer, nil
+}
+
+func (g *Gateway) protectFor(message []byte, p pgpmime.Protection, signer *openpgp.Entity, readers []*keyring.Certificate, hidden bool) (pgpmime.Outgoing, error) {
+	r := pgpmime.ProtectRequest{Protection: p, Signer: signer, Hidden: hidden, Now: g.Now(), Random: g.Random}
+	for _, c := range readers {
+		r.To = append(r.To, c.Entity)
+	}
+	o, err := pgpmime.Protect(message, r)
+	if errors.Is(err, pgpmime.ErrMalformed) {
+		return o, malformed(err)
+	}
+	if err != nil {
+		return o, fmt.Errorf("protect: %w", err)
+	}
+	return o, nil
+}
+
+func protectionOf(d groups.Decision) pgpmime.Protection {
+	switch {
+	case d.Sign.Do && d.Encrypt.Do:
+		return pgpmime.SignedEncrypted
+	case d.Encrypt.Do:
+		return pgpmime.Encrypted
+	case d.Sign.Do:
+		return pgpmime.Signed
+	}
+	return pgpmime.Clear
+}
+
+func addressesOf(recipients []PlannedRecipient) []string {
+	var all []string
+	for _, r := range recipients {
+		all = append(all, r.Address)
+	}
+	return all
+}
+
+// readersByVisibility splits the recipients that can read into visible ones and hidden ones.
+func (p *Plan) readersByVisibility() (visible, hidden []string) {
+	for _, r := range p.Recipients {
+		switch {
+		case p.readers[r.Address] == nil:
+		case r.Hidden:
+			hidden = append(hidden, r.Address)
+		default:
+			visible = append(visible, r.Address)
+		}
+	}
+	return visible, hidden
+}
+
+// certificates returns the readers' certificates and the group's own, each once.
+func (p *Plan) certificates(addresses []string) []*keyring.Certificate {
+	seen := map[string]bool{}
+	var all []*keyring.Certificate
+	add := func(c *keyring.Certificate) {
+		if c != nil && !seen[c.Fingerprint] {
+			seen[c.Fingerprint] = true
+			all = append(all, c)
+		}
+	}
+	for _, address := range addresses {
+		add(p.readers[address])
+	}
+	add(p.own)
+	return all
+}
+
+// commit stores the article, the queue rows and the activity entry in one transaction, then wakes the queue.
+func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, messageID string, message []byte, copies []outCopy) error {
+	if err := g.Keeper.Ready(ctx); err != nil {
+		return fmt.Errorf("make a sealing key ready: %w", err)
+	}
+	entry := submittedEntry(a, l, p, messageID)
+	err := g.change(ctx, entry, func(tx *gorm.DB) error {
+		if err := g.Archive.Put(ctx, tx, g.outArticle(l, p, messageID, message), archive.Content{Message: message}, nil); err != nil {
+			return err
+		}
+		for _, c := range copies {
+			if _, err := g.Queue.Put(ctx, tx, queued(l, messageID, c, g.Now()), c.outgoing); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("commit submission: %w", err)
+	}
+	g.Queue.Wake()
+	return nil
+}
+
+func (g *Gateway) outArticle(l letter, p Plan, messageID string, message []byte) archive.Article {
+	date := l.summary.Date
+	if date.IsZero() {
+		date = g.Now()
+	}
+	subject := l.summary.Subject
+	if l.subject != nil {
+		subject = *l.subject
+	}
+	record, err := json.Marshal(p.Decision)
+	if err != nil {
+		record = []byte("{}")
+	}
+	return archive.Article{
+		ID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID, Direction: archive.Out,
+		From: l.summary.From[0], To: l.summary.To, MessageID: messageID, InReplyTo: l.summary.InReplyTo,
+		Date: date, Received: g.Now(), Size: int64(len(message)),
+		Encryption: string(protectionOf(p.Decision)), Signer: signerIf(p), Verdict: string(record), Subject: subject,
+	}
+}
+
+func signerIf(p Plan) string {
+	if p.Decision.Sign.Do {
+		return p.Signer
+	}
+	return ""
+}
+
+func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message {
+	m := queue.Message{
+		ArticleID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID,
+		ReversePath: l.envelope.ReversePath, MessageID: messageID, SMTPUTF8: l.envelope.SMTPUTF8,
+		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: int64(len(c.outgoing.Bytes())),
+		Protection: c.outgoing.Protection(), CreatedAt: now,
+	}
+	for _, path := range l.envelope.ForwardPaths {
+		if contains(c.recipients, canonical(path.Address)) {
+			m.Recipients = append(m.Recipients, queue.Recipient{Address: path.Address, Notify: path.Notify, ORcpt: path.ORcpt})
+		}
+	}
+	return m
+}
+
+func submittedEntry(a Actor, l letter, p Plan, messageID string) activity.Entry {
+	e := activity.Entry{
+		Actor: a.Name, Act: "message.submitted", GroupID: l.group.ID, ArticleID: l.articleID, MessageID: messageID,
+		Fingerprint: signerIf(p), Detail: map[string]string{
+			"protection": string(protectionOf(p.Decision)),
+			"sign":       string(p.Decision.Sign.Rule), "encrypt": string(p.Decision.Encrypt.Rule),
+		},
+	}
+	for _, r := range p.Recipients {
+		e.Detail["to "+r.Address] = recipientWords(p, r)
+	}
+	return e
+}
+
+func recipientWords(p Plan, r PlannedRecipient) string {
+	switch {
+	case !p.Decision.Encrypt.Do:
+		return "not encrypted"
+	case r.Fingerprint != "":
+		return "encrypted to " + r.Fingerprint
+	}
+	return "content-free notice: " + r.Problem
+}
+
+// recordRefusal logs a refusal for people and passes every error on.
+func (g *Gateway) recordRefusal(ctx context.Context, a Actor, groupID string, l letter, err error) error {
+	var refusal *submission.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	e := activity.Entry{
+		Actor: a.Name, Act: "message.submitted", Outcome: activity.Refused, GroupID: groupID,
+		MessageID: l.summary.MessageID, Detail: map[string]string{"reason": refusal.Sentence},
+	}
+	return errors.Join(err, g.change(ctx, e, nil))
+}
+
+// newID returns a UUIDv7: unique, and sorted by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
