@@ -23,9 +23,10 @@ import (
 const superuser = "postgres"
 
 // keeper makes the server, says "ready", and undoes everything when its standard input ends: that happens even if the
-// test binary is killed. Durability is off, because nobody outlives this server's crash.
+// test binary is killed. Without PIPE ignored, saying "ready" to nobody would end it before the clean-up. Durability is off, because nobody outlives this server's crash.
 const keeper = `
 trap '"$BIN/pg_ctl" -D "$DIR/data" -m immediate -w stop >>"$DIR/log" 2>&1; cd /; rm -rf "$DIR"' EXIT
+trap '' PIPE
 cd "$DIR" &&
 "$BIN/initdb" -D "$DIR/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >>"$DIR/log" 2>&1 </dev/null &&
 "$BIN/pg_ctl" -D "$DIR/data" -l "$DIR/server.log" -w \
