@@ -7,6 +7,7 @@ CREATE TABLE certificates (
   state           TEXT    NOT NULL,
   source          TEXT    NOT NULL,
   secret_version  INTEGER NOT NULL DEFAULT 0,
+  secret_keys     TEXT    NOT NULL DEFAULT '', -- fingerprints of the keys in it, separated by spaces
   created_ms      BIGINT  NOT NULL,
   expires_ms      BIGINT  NOT NULL DEFAULT 0,
   revoked         BOOLEAN NOT NULL DEFAULT FALSE,

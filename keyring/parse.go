@@ -1,0 +1,216 @@
+package keyring
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Item is one block of an input: a certificate, possibly with its secret key, or the reason why it was not taken.
+// It is not safe for concurrent use.
+type Item struct {
+	Index       int // position in the input, from 1
+	Certificate *Certificate
+	HasSecret   bool
+	Locked      bool // the secret key needs a passphrase
+	Err         error
+
+	material material // verified packets, with the secret keys as they came or unlocked
+	opened   bool     // the secret keys were unlocked and fit their public halves
+	stub     bool     // some secret key was only a stub, as for a key on a smart card
+}
+
+// Parse reads armored or binary input holding one or many certificates or secret keys; at is the instant at which
+// what it reports is judged. It never fails as a whole unless nothing in the input is OpenPGP: then the error is a
+// sentence for people. Limits: input 1 MiB, certificate 256 KiB, 100 user IDs, 50 subkeys, 500 self-signatures, RSA
+// up to 8192 bits; those of secret keys are checked by Unlock. It does not keep input.
+func Parse(input []byte, at time.Time) ([]*Item, error) {
+	if len(input) > maxInput {
+		return nil, problem("this input is larger than %d MiB: import it in smaller parts", maxInput>>20)
+	}
+	blocks := findBlocks(fromUTF16(input))
+	if len(blocks) == 0 {
+		return nil, explain(input)
+	}
+	var items []*Item
+	signed := false // inside a signed text, whose signature needs no sentence of its own
+	for _, b := range blocks {
+		if signed && b.kind == "SIGNATURE" {
+			signed = false
+			continue
+		}
+		signed = signed || b.kind == "SIGNED MESSAGE"
+		items = append(items, b.items(at)...)
+	}
+	for i, item := range items {
+		item.Index = i + 1
+	}
+	return items, nil
+}
+
+func findBlocks(input []byte) []block {
+	if bytes.Contains(input, []byte(armorBegin)) {
+		return armorBlocks(string(input))
+	}
+	if isBinary(input) {
+		return []block{{data: slices.Clone(input)}}
+	}
+	return nil
+}
+
+// isBinary tells packets from noise: they begin with bit 7 set, random key material is never valid UTF-8, and there is
+// a key at the front, or all of it splits cleanly.
+func isBinary(input []byte) bool {
+	if len(input) == 0 || input[0]&0x80 == 0 || utf8.Valid(input) {
+		return false
+	}
+	packets, err := splitPackets(input)
+	return err == nil || slices.ContainsFunc(packets, rawPacket.isPrimary) || beginsWithKey(input[0])
+}
+
+// beginsWithKey reads the type from the first octet of a packet, in either format.
+func beginsWithKey(head byte) bool {
+	p := rawPacket{tag: head & 0x3c >> 2}
+	if head&0x40 != 0 {
+		p.tag = head & 0x3f
+	}
+	return p.isPrimary()
+}
+
+// items cuts a block at its primary keys, so that a broken certificate never takes its neighbours with it.
+func (b block) items(at time.Time) []*Item {
+	if b.err != nil {
+		return []*Item{{Err: b.err}}
+	}
+	if b.kind == "SIGNED MESSAGE" {
+		return []*Item{{Err: problem("this is a signed text, not a certificate: ask its sender for the certificate")}}
+	}
+	packets, err := splitPackets(b.data)
+	var items []*Item
+	for _, group := range atPrimaryKeys(packets) {
+		items = append(items, newItem(group, at))
+	}
+	if err == nil && len(items) > 0 {
+		return items
+	}
+	cut := problem("this block is cut off or damaged: export the certificate again and import the whole file")
+	if len(items) == 0 {
+		return []*Item{{Err: cut}}
+	}
+	items[len(items)-1] = &Item{Err: cut}
+	return items
+}
+
+func atPrimaryKeys(packets []rawPacket) [][]rawPacket {
+	var groups [][]rawPacket
+	for i, p := range packets {
+		if i == 0 || p.isPrimary() {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], p)
+	}
+	return groups
+}
+
+func newItem(packets []rawPacket, at time.Time) *Item {
+	item := &Item{}
+	item.Err = guard(func() error { return item.read(packets, at) })
+	if item.Err != nil {
+		return &Item{Err: item.Err}
+	}
+	return item
+}
+
+func (i *Item) read(packets []rawPacket, at time.Time) error {
+	if err := whatElse(packets); err != nil {
+		return err
+	}
+	if err := checkVersion(packets[0]); err != nil {
+		return err
+	}
+	if err := checkSizes(packets); err != nil {
+		return err
+	}
+	m, err := i.assemble(packets)
+	if err != nil {
+		return err
+	}
+	clean, entity, err := check(normalise(wholeBody, m))
+	if err != nil {
+		return err
+	}
+	if len(entity.Identities) == 0 && len(m.userIDs) > 0 && entity.PrimaryKey.Version == 4 {
+		return problem("no user ID of this certificate has a valid self-signature: ask its owner for a fresh export")
+	}
+	i.material = normalise(signedPart, clean)
+	i.Certificate = describe(i.material, entity, at)
+	i.Certificate.secretKeys = secretKeys(entity, i.material)
+	i.HasSecret = len(i.Certificate.secretKeys) > 0
+	i.Certificate.HasSecret = i.HasSecret
+	i.Locked = slices.ContainsFunc(i.material.keys(), component.locked)
+	return nil
+}
+
+// assemble sorts the packets of one certificate into its components. Signatures of the primary key on itself are
+// taken wherever they stand, so that a misplaced revocation is never missed.
+func (i *Item) assemble(packets []rawPacket) (m material, err error) {
+	var current *component
+	for n, p := range packets {
+		switch {
+		case n == 0:
+			current = &m.primary
+			if *current, err = i.keyComponent(p); err != nil {
+				return m, err
+			}
+		case p.tag == tagPublicSubkey || p.tag == tagSecretSubkey:
+			current = nil
+			if c, err := i.keyComponent(p); err == nil { // one unreadable subkey does not spoil the certificate
+				m.subkeys = append(m.subkeys, c)
+				current = &m.subkeys[len(m.subkeys)-1]
+			}
+		case p.tag == tagUserID:
+			m.userIDs = append(m.userIDs, component{body: p.body})
+			current = &m.userIDs[len(m.userIDs)-1]
+		case p.tag == tagSignature:
+			if len(p.body) > 1 && (p.body[1] == 0x1f || p.body[1] == 0x20) {
+				m.primary.sigs = append(m.primary.sigs, p.body)
+			} else if current != nil {
+				current.sigs = append(current.sigs, p.body)
+			}
+		case p.tag != tagTrust && p.tag != tagMarker && p.tag != tagPadding:
+			current = nil // user attributes and unknown packets go, with their signatures
+		}
+	}
+	return m, nil
+}
+
+// keyComponent separates the public part of a key packet from the secret one.
+func (i *Item) keyComponent(p rawPacket) (component, error) {
+	if err := checkKeyBits(p); err != nil {
+		return component{}, err
+	}
+	if p.tag == tagPublicKey || p.tag == tagPublicSubkey {
+		return component{body: p.body}, nil
+	}
+	n, err := publicLength(p.body)
+	if err != nil {
+		return component{}, err
+	}
+	c := component{body: p.body[:n:n]}
+	switch secret := p.body[n:]; {
+	case len(secret) == 0:
+	case readProtection(c.version(), secret).stub:
+		i.stub = true
+	default:
+		c.secret = secret
+	}
+	return c, nil
+}
+
+// looksLikeText tells whether the input starts like one of the text formats that people confuse with OpenPGP.
+func looksLikeText(input []byte, marks ...string) bool {
+	text := string(input[:min(len(input), 4096)])
+	return slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(text, mark) })
+}
