@@ -1,0 +1,49 @@
+# Everything a developer runs. `make test` is what CI runs: it installs the Debian packages of the peers it needs.
+GO      ?= go
+RESULTS ?= .cache/results
+SHELL   := /bin/bash
+
+.PHONY: help build demo test peers check test-go test-helpdesk bench fuzz clean
+
+help: ## Show this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+build: ## Build the static binary ./sealgate.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o sealgate ./cmd/sealgate
+
+demo: ## Try Sealgate: sample groups, customers, mail and a page; Ctrl-C leaves nothing behind.
+	$(GO) run ./cmd/sealgate demo
+
+test: peers check test-go test-helpdesk ## Install missing peers, then run everything, with the race detector.
+	@.ci/summary $(RESULTS)
+
+peers: ## Install the Debian packages of the test peers that are missing.
+	@.ci/install-peers
+
+check: ## Formatting, vet and staticcheck.
+	@test -z "$$($(GO) tool gofumpt -l $$(git ls-files '*.go'))" || { echo "not formatted (gofumpt):"; $(GO) tool gofumpt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags helpdesk ./cmd/sealgate
+	$(GO) tool staticcheck ./...
+
+test-go: ## Every test but the real helpdesk; a missing peer is a failure.
+	@mkdir -p $(RESULTS)
+	SEALGATE_PEERS=required $(GO) tool gotestsum --format pkgname --jsonfile $(RESULTS)/go.json -- -race -timeout 20m ./...
+
+test-helpdesk: ## A whole conversation through a real ticket system (RT 5).
+	@mkdir -p $(RESULTS)
+	SEALGATE_PEERS=required $(GO) tool gotestsum --format pkgname --jsonfile $(RESULTS)/helpdesk.json -- -race -timeout 10m -tags helpdesk -run '^TestHelpdesk' ./cmd/sealgate
+
+bench: ## Benchmarks of every package.
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+FUZZTIME ?= 60s
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+clean: ## Remove what the targets made.
+	rm -rf .cache sealgate

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+)
+
+// config is the configuration file: infrastructure only. Groups, mailboxes, keys and people live in the database.
+// Every value can be overridden by an environment variable, named beside it.
+type config struct {
+	Domain   string    `yaml:"domain" env:"DOMAIN"`
+	Database string    `yaml:"database" env:"DATABASE"`
+	Spool    string    `yaml:"spool" env:"SPOOL"`
+	KMS      kmsConfig `yaml:"kms" envPrefix:"KMS_"`
+	TLS      tlsConfig `yaml:"tls" envPrefix:"TLS_"`
+	Listen   listen    `yaml:"listen" envPrefix:"LISTEN_"`
+	Limits   limits    `yaml:"limits" envPrefix:"LIMITS_"`
+	Log      logConfig `yaml:"log" envPrefix:"LOG_"`
+}
+
+// kmsConfig says where the key of the local provider lies.
+type kmsConfig struct {
+	KeyFile        string `yaml:"key_file" env:"KEY_FILE"`
+	PassphraseFile string `yaml:"passphrase_file" env:"PASSPHRASE_FILE"` // "" means the key file is not protected
+}
+
+// tlsConfig is the certificate of every listener; both files are read again when they change.
+type tlsConfig struct {
+	Certificate string `yaml:"certificate" env:"CERTIFICATE"`
+	Key         string `yaml:"key" env:"KEY"`
+}
+
+// listen holds "address mode" pairs, such as ":465 implicit", "127.0.0.1:1587 plain". Modes: implicit, starttls, plain
+// (loopback only).
+type listen struct {
+	Submission []string `yaml:"submission" env:"SUBMISSION"`
+	IMAP       []string `yaml:"imap" env:"IMAP"`
+	Web        string   `yaml:"web" env:"WEB"` // modes: implicit, plain
+}
+
+type limits struct {
+	MessageBytes int64 `yaml:"message_bytes" env:"MESSAGE_BYTES"`
+	MemoryBytes  int64 `yaml:"memory_bytes" env:"MEMORY_BYTES"` // of messages in memory at once
+}
+
+type logConfig struct {
+	Level  string `yaml:"level" env:"LEVEL"`   // debug, info, warn, error
+	Format string `yaml:"format" env:"FORMAT"` // text, json
+}
+
+// defaults are what a first start on one machine needs.
+func defaults() config {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "sealgate.localdomain"
+	}
+	return config{
+		Domain:   host,
+		Database: "sqlite:data/sealgate.db",
+		Spool:    "data/spool",
+		KMS:      kmsConfig{KeyFile: "data/kek"},
+		Listen: listen{
+			Submission: []string{"127.0.0.1:1587 plain"},
+			IMAP:       []string{"127.0.0.1:1143 plain"},
+			Web:        "127.0.0.1:8025 plain",
+		},
+		Limits: limits{MessageBytes: 50 << 20, MemoryBytes: 256 << 20},
+		Log:    logConfig{Level: "info", Format: "text"},
+	}
+}
+
+// readConfig reads the file over the defaults, and the environment over the file. Relative paths are relative to the
+// file's folder. Unknown keys are refused with their line.
+func readConfig(path string) (config, error) {
+	c := defaults()
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c, fmt.Errorf("there is no configuration file %s; write one (docs/configuration.md has an example) or name it with --config", path)
+	case err != nil:
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+		return c, fmt.Errorf("configuration file %s: %s", path, yaml.FormatError(err, false, true))
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: "SEALGATE_"}); err != nil {
+		return c, fmt.Errorf("environment: %w", err)
+	}
+	c.resolve(filepath.Dir(path))
+	return c, c.check()
+}
+
+// resolve makes relative paths absolute.
+func (c *config) resolve(folder string) {
+	for _, p := range []*string{&c.Spool, &c.KMS.KeyFile, &c.KMS.PassphraseFile, &c.TLS.Certificate, &c.TLS.Key} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+	if file := sqlitePath(c.Database); file != "" && !filepath.IsAbs(file) {
+		c.Database = "sqlite:" + filepath.Join(folder, file)
+	}
+}
+
+// check finds what can't work before anything is started.
+func (c *config) check() error {
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return errors.New("configuration: tls.certificate and tls.key must be given together")
+	}
+	if c.Limits.MessageBytes < 1<<20 {
+		return errors.New("configuration: limits.message_bytes must be at least 1048576 (1 MiB)")
+	}
+	if c.Limits.MemoryBytes < 4*c.Limits.MessageBytes {
+		return errors.New("configuration: limits.memory_bytes must be at least four times limits.message_bytes")
+	}
+	if _, err := logger(c.Log, nil); err != nil {
+		return err
+	}
+	for _, l := range append(append([]string{c.Listen.Web}, c.Listen.Submission...), c.Listen.IMAP...) {
+		if _, err := c.endpoint(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endpoint is one listener as configured.
+type endpoint struct {
+	address string
+	mode    string
+}
+
+// endpoint reads "address mode".
+func (c *config) endpoint(s string) (endpoint, error) {
+	fields := strings.Fields(s)
+	if len(fields) != 2 {
+		return endpoint{}, fmt.Errorf("configuration: listener %q must be an address and a mode, such as \":465 implicit\"", s)
+	}
+	e := endpoint{address: fields[0], mode: fields[1]}
+	host, _, err := net.SplitHostPort(e.address)
+	if err != nil {
+		return e, fmt.Errorf("configuration: listener %q: the address must be host:port", s)
+	}
+	switch e.mode {
+	case "implicit", "starttls":
+		if c.TLS.Certificate == "" {
+			return e, fmt.Errorf("configuration: listener %q needs tls.certificate and tls.key", s)
+		}
+	case "plain":
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return e, fmt.Errorf("configuration: listener %q: plain is for loopback addresses only; use implicit or starttls", s)
+		}
+	default:
+		return e, fmt.Errorf("configuration: listener %q: the mode must be implicit, starttls or plain", s)
+	}
+	return e, nil
+}
+
+// logger builds the log. It writes identifiers, never content.
+func logger(c logConfig, out *os.File) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("configuration: log.level %q must be debug, info, warn or error", c.Level)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch c.Format {
+	case "text":
+		return slog.New(slog.NewTextHandler(out, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(out, options)), nil
+	}
+	return nil, fmt.Errorf("configuration: log.format %q must be text or json", c.Format)
+}
+
+// sqlitePath is the file of an SQLite database, "" for another engine.
+func sqlitePath(url string) string {
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		return path
+	}
+	return ""
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sealgate/sealgate/groups"
+)
+
+// groupCommand holds the groups' use cases.
+type groupCommand struct {
+	List   groupList   `cmd:"" help:"List groups."`
+	Save   groupSave   `cmd:"" help:"Create a group, or change the one of this name."`
+	Delete groupDelete `cmd:"" help:"Delete a group."`
+}
+
+type groupList struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run lists.
+func (g *groupList) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		all, err := p.gateway.ListGroups(s.ctx, cli)
+		if err != nil {
+			return err
+		}
+		if g.JSON {
+			return s.json(all)
+		}
+		var rows [][]string
+		for _, group := range all {
+			rows = append(rows, []string{group.Name, string(group.Sign), string(group.Encrypt), strings.Join(group.Addresses, ", ")})
+		}
+		return s.table("NAME | SIGN | ENCRYPT | ADDRESSES", rows)
+	})
+}
+
+type groupSave struct {
+	Name        string   `arg:"" help:"Name of the group."`
+	Address     []string `help:"Sender address; may be repeated, the first is the default. None keeps those stored."`
+	Sign        string   `enum:"off,auto,on,required," default:"" help:"Level for signing: off, auto, on, required. New groups: auto."`
+	Encrypt     string   `enum:"off,auto,on,required," default:"" help:"Level for encryption. New groups: auto."`
+	AutoSign    string   `enum:"off,auto,on,required," default:"" help:"Level for signing automatic mail. New groups: auto."`
+	AutoEncrypt string   `enum:"off,auto,on,required," default:"" help:"Level for encrypting automatic mail. New groups: auto."`
+	Mixed       string   `enum:"refuse,split," default:"" help:"When only some recipients have a certificate: refuse, or split with a content-free notice."`
+	SubjectTags *bool    `negatable:"" help:"Agents may write [encrypt] [noencrypt] [sign] [nosign] into the subject."`
+	Rule        []string `help:"Domain rule DOMAIN:SIGN:ENCRYPT, such as court.example:on:required; may be repeated. None keeps those stored."`
+}
+
+// Run creates or changes.
+func (g *groupSave) Run(s *session) error {
+	rules, err := domainRules(g.Rule)
+	if err != nil {
+		return err
+	}
+	return s.with(func(p *parts) error {
+		group, err := p.gateway.GroupNamed(s.ctx, g.Name)
+		if err != nil {
+			return err
+		}
+		if len(g.Address) > 0 {
+			group.Addresses = g.Address
+		}
+		if len(rules) > 0 {
+			group.DomainRules = rules
+		}
+		if g.SubjectTags != nil {
+			group.SubjectTags = *g.SubjectTags
+		}
+		set(&group.Sign, g.Sign)
+		set(&group.Encrypt, g.Encrypt)
+		set(&group.AutoSign, g.AutoSign)
+		set(&group.AutoEncrypt, g.AutoEncrypt)
+		set(&group.Mixed, g.Mixed)
+		saved, err := p.gateway.SaveGroup(s.ctx, cli, group)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(s.out, saved.ID)
+		return nil
+	})
+}
+
+// set replaces a value unless the new one is empty.
+func set[T ~string](field *T, value string) {
+	if value != "" {
+		*field = T(value)
+	}
+}
+
+func domainRules(texts []string) ([]groups.DomainRule, error) {
+	var rules []groups.DomainRule
+	for _, t := range texts {
+		f := strings.Split(t, ":")
+		if len(f) != 3 {
+			return nil, fmt.Errorf("rule %q must be DOMAIN:SIGN:ENCRYPT, such as court.example:on:required", t)
+		}
+		rules = append(rules, groups.DomainRule{Domain: f[0], Sign: groups.Level(f[1]), Encrypt: groups.Level(f[2])})
+	}
+	return rules, nil
+}
+
+type groupDelete struct {
+	Name string `arg:"" help:"Name of the group."`
+}
+
+// Run deletes.
+func (g *groupDelete) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		group, err := p.gateway.Groups.GroupByName(s.ctx, g.Name)
+		if err != nil {
+			return fmt.Errorf("group %q: %w", g.Name, err)
+		}
+		return p.gateway.DeleteGroup(s.ctx, cli, group.ID)
+	})
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// keyCommand holds the keyring's use cases.
+type keyCommand struct {
+	Import   keyImport   `cmd:"" help:"Import certificates or secret keys, armored or binary, one or many."`
+	List     keyList     `cmd:"" help:"List certificates."`
+	Show     keyShow     `cmd:"" help:"Show one certificate."`
+	Export   keyExport   `cmd:"" help:"Write a certificate, or its secret key, to a file."`
+	Delete   keyDelete   `cmd:"" help:"Delete a certificate with its secret key."`
+	Approve  keyApprove  `cmd:"" help:"Accept a certificate for use."`
+	Block    keyBlock    `cmd:"" help:"Never use a certificate."`
+	Generate keyGenerate `cmd:"" help:"Make a key for one of our sender addresses."`
+}
+
+// maxImport is the largest input that one import takes.
+const maxImport = 1 << 20
+
+type keyImport struct {
+	File           string `arg:"" help:"File to import, or - for standard input."`
+	PassphraseFile string `help:"File whose first line unlocks secret keys."`
+}
+
+// Run imports; refused blocks are an error, after everything else was imported.
+func (k *keyImport) Run(s *session) error {
+	input, err := s.input(k.File, maxImport)
+	if err != nil {
+		return err
+	}
+	passphrase, err := s.secret(k.PassphraseFile)
+	if err != nil {
+		return err
+	}
+	return s.with(func(p *parts) error {
+		report, err := p.gateway.ImportCertificates(s.ctx, cli, gateway.ImportRequest{Input: input, Passphrase: passphrase})
+		if err != nil {
+			return err
+		}
+		return s.reportImport(report)
+	})
+}
+
+func (s *session) reportImport(report gateway.ImportReport) error {
+	refused := 0
+	for _, c := range report.Changes {
+		name := strings.Join(append([]string{c.Fingerprint}, c.UserIDs...), "  ")
+		if c.Outcome == keyring.Refused {
+			refused++
+			fmt.Fprintf(s.out, "%d refused  %s\n    %s\n", c.Index, name, c.Sentence)
+			continue
+		}
+		fmt.Fprintf(s.out, "%d %s  %s\n", c.Index, c.Outcome, name)
+		for _, d := range c.Details {
+			fmt.Fprintf(s.out, "    %s\n", d)
+		}
+	}
+	if report.Reopened > 0 {
+		fmt.Fprintf(s.out, "%d waiting articles were opened and appear as new messages.\n", report.Reopened)
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d blocks were refused", refused, len(report.Changes))
+	}
+	return nil
+}
+
+type keyList struct {
+	Query  string `arg:"" optional:"" help:"Part of an address or of a fingerprint."`
+	Secret bool   `help:"Only certificates whose secret key we hold."`
+	Limit  int    `default:"100" help:"At most this many."`
+	Offset int    `help:"Skip this many."`
+}
+
+// Run prints one line a certificate.
+func (k *keyList) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		f := keyring.Filter{Query: k.Query, SecretOnly: k.Secret, Limit: k.Limit, Offset: k.Offset}
+		found, total, err := p.gateway.Certificates(s.ctx, cli, f)
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, c := range found {
+			rows = append(rows, []string{c.Fingerprint, string(c.State), secretWord(c), expiryWord(c.Expires), strings.Join(c.Addresses(), ", ")})
+		}
+		if err := s.table("FINGERPRINT | STATE | KEY | EXPIRES | ADDRESSES", rows); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%d of %d\n", len(found), total)
+		return nil
+	})
+}
+
+func secretWord(c *keyring.Certificate) string {
+	if c.HasSecret {
+		return "secret"
+	}
+	return "public"
+}
+
+func expiryWord(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+type keyShow struct {
+	Fingerprint string `arg:"" help:"Fingerprint."`
+}
+
+// Run prints everything known about a certificate.
+func (k *keyShow) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		c, err := p.gateway.Certificate(s.ctx, cli, plainFingerprint(k.Fingerprint))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "fingerprint  %s\nversion      %d\nalgorithm    %s\ncreated      %s\nexpires      %s\nrevoked      %t\nstate        %s (%s)\nkey          %s\n",
+			c.Fingerprint, c.Version, c.Algorithm, c.Created.UTC().Format(time.DateOnly), expiryWord(c.Expires), c.Revoked, c.State, c.Source, secretWord(c))
+		for _, id := range c.UserIDs {
+			fmt.Fprintf(s.out, "user ID      %q valid=%t revoked=%t\n", id.Text, id.Valid, id.Revoked)
+		}
+		for _, sub := range c.Subkeys {
+			fmt.Fprintf(s.out, "subkey       %s %s sign=%t encrypt=%t expires %s revoked=%t\n", sub.Fingerprint, sub.Algorithm, sub.CanSign, sub.CanEncrypt, expiryWord(sub.Expires), sub.Revoked)
+		}
+		now := p.gateway.Now()
+		fmt.Fprintf(s.out, "encrypt to   %s\nsign with    %s\n", usableWord(c.ForEncryption(now)), usableWord(c.ForSigning(now)))
+		return nil
+	})
+}
+
+func usableWord(r keyring.Reason) string {
+	if r == keyring.Usable {
+		return "yes"
+	}
+	return "no: " + string(r)
+}
+
+// plainFingerprint takes the blanks and the 0x out of a fingerprint as people write it.
+func plainFingerprint(s string) string {
+	s = strings.ToUpper(strings.Join(strings.Fields(s), ""))
+	return strings.TrimPrefix(s, "0X")
+}
+
+type keyExport struct {
+	Fingerprint    string `arg:"" help:"Fingerprint."`
+	Output         string `short:"o" default:"-" help:"File to write, or - for standard output."`
+	Binary         bool   `help:"Binary instead of armored."`
+	Secret         bool   `help:"The secret key, protected by the passphrase in --passphrase-file."`
+	PassphraseFile string `help:"File whose first line protects the exported secret key."`
+}
+
+// Run writes the export.
+func (k *keyExport) Run(s *session) error {
+	passphrase, err := s.secret(k.PassphraseFile)
+	if err != nil {
+		return err
+	}
+	defer clear(passphrase)
+	return s.with(func(p *parts) error {
+		fingerprint := plainFingerprint(k.Fingerprint)
+		var f gateway.File
+		if k.Secret {
+			f, err = p.gateway.ExportSecretKey(s.ctx, cli, fingerprint, passphrase)
+		} else {
+			f, err = p.gateway.ExportCertificate(s.ctx, cli, fingerprint, k.Binary)
+		}
+		if err != nil {
+			return err
+		}
+		return s.output(k.Output, f.Content)
+	})
+}
+
+type keyDelete struct {
+	Fingerprint string `arg:"" help:"Fingerprint."`
+	Yes         bool   `help:"Delete even if something depends on it."`
+}
+
+// Run deletes; what depends on the certificate is named and needs --yes.
+func (k *keyDelete) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		fingerprint := plainFingerprint(k.Fingerprint)
+		dependents, err := p.gateway.Dependents(s.ctx, cli, fingerprint)
+		if err != nil {
+			return err
+		}
+		if len(dependents) > 0 && !k.Yes {
+			return errors.New(strings.Join(dependents, "; ") + "; delete all the same with --yes")
+		}
+		return p.gateway.DeleteCertificate(s.ctx, cli, fingerprint)
+	})
+}
+
+type keyApprove struct {
+	Fingerprint string `arg:"" help:"Fingerprint."`
+}
+
+// Run approves.
+func (k *keyApprove) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		return p.gateway.SetCertificateState(s.ctx, cli, plainFingerprint(k.Fingerprint), keyring.Approved)
+	})
+}
+
+type keyBlock struct {
+	Fingerprint string `arg:"" help:"Fingerprint."`
+}
+
+// Run blocks.
+func (k *keyBlock) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		return p.gateway.SetCertificateState(s.ctx, cli, plainFingerprint(k.Fingerprint), keyring.Blocked)
+	})
+}
+
+type keyGenerate struct {
+	Address string `arg:"" help:"Sender address."`
+	Name    string `help:"Name in the user ID."`
+}
+
+// Run generates.
+func (k *keyGenerate) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		c, err := p.gateway.GenerateKey(s.ctx, cli, k.Name, k.Address)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(s.out, c.Fingerprint)
+		return nil
+	})
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/groups"
+)
+
+// articleCommand holds the articles' use cases.
+type articleCommand struct {
+	List   articleList   `cmd:"" help:"List articles, newest first."`
+	Show   articleShow   `cmd:"" help:"Show an article with its verdict."`
+	Raw    articleRaw    `cmd:"" help:"Write an article's message to a file."`
+	Reopen articleReopen `cmd:"" help:"Try again to open an article that could not be opened."`
+}
+
+type articleList struct {
+	Limit int `default:"50" help:"At most this many."`
+}
+
+// Run lists.
+func (c *articleList) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		all, err := p.gateway.ListArticles(s.ctx, cli, archive.Filter{Limit: c.Limit})
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, a := range all {
+			rows = append(rows, []string{a.ID, string(a.Direction), a.From, a.Encryption, a.Signature, a.Subject})
+		}
+		return s.table("ID | WAY | FROM | ENCRYPTION | SIGNATURE | SUBJECT", rows)
+	})
+}
+
+type articleShow struct {
+	ID string `arg:"" help:"Id of the article."`
+}
+
+// Run shows.
+func (c *articleShow) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		v, err := p.gateway.ReadArticle(s.ctx, cli, c.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "From:    %s\nTo:      %s\nSubject: %s\n", v.View.From, v.View.To, v.View.Subject)
+		if v.Article.Direction == archive.In {
+			fmt.Fprintf(s.out, "Verdict: %s\n", v.Verdict)
+		} else {
+			fmt.Fprintf(s.out, "Left:    %s\n", v.Article.Encryption)
+		}
+		fmt.Fprintf(s.out, "\n%s\n", v.View.Text)
+		for _, a := range v.View.Attachments {
+			fmt.Fprintf(s.out, "attachment %q %s %d bytes\n", a.Name, a.ContentType, len(a.Content))
+		}
+		return nil
+	})
+}
+
+type articleRaw struct {
+	ID       string `arg:"" help:"Id of the article."`
+	Original bool   `help:"As it arrived, not as the ticket system sees it."`
+	Output   string `short:"o" default:"-" help:"File to write, or - for standard output."`
+}
+
+// Run writes the message.
+func (c *articleRaw) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		f, err := p.gateway.RawArticle(s.ctx, cli, c.ID, c.Original)
+		if err != nil {
+			return err
+		}
+		return s.output(c.Output, f.Content)
+	})
+}
+
+type articleReopen struct {
+	ID string `arg:"" help:"Id of the article."`
+}
+
+// Run tries again.
+func (c *articleReopen) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		appeared, err := p.gateway.Reopen(s.ctx, cli, c.ID)
+		if err != nil {
+			return err
+		}
+		if appeared {
+			fmt.Fprintln(s.out, "Opened; it appears as a new message.")
+		} else {
+			fmt.Fprintln(s.out, "Nothing new: the keys at hand give the same verdict.")
+		}
+		return nil
+	})
+}
+
+// addressing is what plan and compose have in common.
+type addressing struct {
+	Group   string   `required:"" help:"Name of the group that writes."`
+	From    string   `help:"Sender address; the group's first one if not given."`
+	To      []string `required:"" help:"Recipient; may be repeated."`
+	Cc      []string `help:"Copy; may be repeated."`
+	Bcc     []string `help:"Hidden copy; may be repeated."`
+	Sign    string   `enum:"on,off,auto" default:"auto" help:"on, off, or auto for the group's default."`
+	Encrypt string   `enum:"on,off,auto" default:"auto" help:"on, off, or auto for the group's default."`
+}
+
+func (a *addressing) draft(s *session, p *parts) (gateway.Draft, error) {
+	group, err := p.gateway.Groups.GroupByName(s.ctx, a.Group)
+	if err != nil {
+		return gateway.Draft{}, fmt.Errorf("group %q: %w", a.Group, err)
+	}
+	return gateway.Draft{
+		GroupID: group.ID, From: a.From, To: a.To, Cc: a.Cc, Bcc: a.Bcc,
+		ToggleSign: toggle(a.Sign), ToggleEncrypt: toggle(a.Encrypt),
+	}, nil
+}
+
+func toggle(s string) groups.Toggle {
+	if s == "auto" {
+		return groups.Unset
+	}
+	return groups.Toggle(s)
+}
+
+type planCommand struct {
+	addressing
+}
+
+// Run says what would happen; a refusal is an error.
+func (c *planCommand) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		d, err := c.draft(s, p)
+		if err != nil {
+			return err
+		}
+		plan, err := p.gateway.PlanDraft(s.ctx, cli, d)
+		if err != nil {
+			return err
+		}
+		decision := plan.Decision
+		fmt.Fprintf(s.out, "sign     %s (%s)\nencrypt  %s (%s)\n", yesNo(decision.Sign.Do), decision.Sign.Rule, yesNo(decision.Encrypt.Do), decision.Encrypt.Rule)
+		for _, r := range plan.Recipients {
+			certificate := r.Fingerprint
+			if certificate == "" {
+				certificate = "no usable certificate: " + r.Problem
+			}
+			fmt.Fprintf(s.out, "to       %s  %s\n", r.Address, certificate)
+		}
+		var refused []string
+		for _, r := range decision.Refusals {
+			refused = append(refused, r.Sentence)
+		}
+		if len(refused) > 0 {
+			return errors.New("would be refused: " + strings.Join(refused, "; "))
+		}
+		return nil
+	})
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+type composeCommand struct {
+	addressing
+	Subject string `required:"" help:"Subject."`
+	Text    string `default:"-" help:"File with the text, or - for standard input."`
+	ReplyTo string `help:"Id of the article answered."`
+}
+
+// maxText is the largest text that compose takes.
+const maxText = 10 << 20
+
+// Run sends.
+func (c *composeCommand) Run(s *session) error {
+	text, err := s.input(c.Text, maxText)
+	if err != nil {
+		return err
+	}
+	return s.with(func(p *parts) error {
+		d, err := c.draft(s, p)
+		if err != nil {
+			return err
+		}
+		d.Subject, d.Text, d.ReplyTo = c.Subject, string(text), c.ReplyTo
+		id, err := p.gateway.Compose(s.ctx, cli, d)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(s.out, id)
+		return nil
+	})
+}

@@ -1,0 +1,84 @@
+// Command sealgate is the whole product in one binary: the server, the demo, and the same use cases as commands.
+//
+// Arguments and a configuration file enter; calls of package gateway leave. The package wires parts together and
+// translates; it decides nothing. Secrets never stand in arguments: they are read from files or standard input.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker (-X main.version=…).
+var version = "development"
+
+// commands is the command line as people see it.
+type commands struct {
+	Config  string           `help:"Configuration file (YAML)." short:"c" default:"sealgate.yaml" type:"path" env:"SEALGATE_CONFIG"`
+	Version kong.VersionFlag `help:"Print the version and leave."`
+
+	Serve    serveCommand    `cmd:"" help:"Run the gateway: SMTP, IMAP, queue, page and API."`
+	Demo     demoCommand     `cmd:"" help:"Try Sealgate with sample groups, customers and mail; leaves nothing behind."`
+	Doctor   doctorCommand   `cmd:"" help:"Check configuration, database, keys, upstream servers, TLS and clock, and say what to do."`
+	Key      keyCommand      `cmd:"" help:"Certificates and secret keys: import, list, show, export, delete, generate."`
+	Group    groupCommand    `cmd:"" help:"Groups, their sender addresses and levels."`
+	Mailbox  mailboxCommand  `cmd:"" help:"Mailboxes: what ticket systems log in to, and the servers behind them."`
+	User     userCommand     `cmd:"" help:"People who use the page and the API."`
+	Article  articleCommand  `cmd:"" help:"Articles: list, show, save, open again."`
+	Plan     planCommand     `cmd:"" help:"Say what would happen to a message, and send nothing."`
+	Compose  composeCommand  `cmd:"" help:"Send a message as a group, through the same door as the ticket system."`
+	Queue    queueCommand    `cmd:"" help:"The delivery queue: list, hold, retry, delete."`
+	Activity activityCommand `cmd:"" help:"The activity log: list, export, verify."`
+}
+
+// session is what every command gets: where it reads and writes, and which configuration it uses.
+type session struct {
+	ctx    context.Context
+	in     io.Reader
+	out    io.Writer
+	errOut io.Writer
+	config string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run parses args, runs one command and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("sealgate"),
+		kong.Description("A PGP mail gateway for helpdesks: it stands between a ticket system and its mail servers."),
+		kong.UsageOnError(), kong.Writers(out, errOut), kong.Vars{"version": version},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exit = code }),
+	)
+	if err != nil {
+		fmt.Fprintln(errOut, "sealgate:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // --help and --version end here
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(errOut, "sealgate: %v\nTry: sealgate --help\n", err)
+		return 2
+	}
+	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config}
+	if err := parsed.Run(s); err != nil {
+		fmt.Fprintln(errOut, "sealgate:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"github.com/sealgate/sealgate/gateway/queue"
+)
+
+// queueCommand holds the queue's use cases.
+type queueCommand struct {
+	List   queueList   `cmd:"" help:"List copies in the queue."`
+	Hold   queueHold   `cmd:"" help:"Stop a copy until it is tried again."`
+	Retry  queueRetry  `cmd:"" help:"Try a copy again now."`
+	Delete queueDelete `cmd:"" help:"Delete a copy."`
+}
+
+type queueList struct {
+	All   bool `help:"Finished ones too."`
+	Limit int  `default:"50" help:"At most this many."`
+}
+
+// Run lists one line a recipient.
+func (c *queueList) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		all, err := p.gateway.ListQueue(s.ctx, cli, queue.Filter{Open: !c.All, Limit: c.Limit})
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, m := range all {
+			for _, r := range m.Recipients {
+				rows = append(rows, []string{m.ID, string(m.Protection), r.Address, string(r.State), r.LastReply})
+			}
+		}
+		return s.table("ID | PROTECTION | TO | STATE | LAST REPLY", rows)
+	})
+}
+
+type queueHold struct {
+	ID string `arg:"" help:"Id of the copy."`
+}
+
+// Run holds.
+func (c *queueHold) Run(s *session) error {
+	return s.with(func(p *parts) error { return p.gateway.HoldQueued(s.ctx, cli, c.ID) })
+}
+
+type queueRetry struct {
+	ID string `arg:"" help:"Id of the copy."`
+}
+
+// Run makes due.
+func (c *queueRetry) Run(s *session) error {
+	return s.with(func(p *parts) error { return p.gateway.RetryQueued(s.ctx, cli, c.ID) })
+}
+
+type queueDelete struct {
+	ID     string `arg:"" help:"Id of the copy."`
+	Reason string `required:"" help:"Why; it stays in the activity log."`
+}
+
+// Run deletes.
+func (c *queueDelete) Run(s *session) error {
+	return s.with(func(p *parts) error { return p.gateway.DeleteQueued(s.ctx, cli, c.ID, c.Reason) })
+}
