@@ -196,3 +196,21 @@ func rootsWith(pem string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+// GroupNamed returns the group of a name, or a new one of that name with the defaults for new groups: sign when a key is
+// held, encrypt when every recipient has a certificate, refuse mixed recipients.
+func (g *Gateway) GroupNamed(ctx context.Context, name string) (groups.Group, error) {
+	group, err := g.Groups.GroupByName(ctx, name)
+	if errors.Is(err, groups.ErrNotFound) {
+		return NewGroup(name), nil
+	}
+	return group, err
+}
+
+// NewGroup returns a group of this name with the defaults for new groups, not stored yet.
+func NewGroup(name string) groups.Group {
+	return groups.Group{
+		Name: name, Sign: groups.Auto, Encrypt: groups.Auto,
+		AutoSign: groups.Auto, AutoEncrypt: groups.Auto, Mixed: groups.MixedRefuse,
+	}
+}
