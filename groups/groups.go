@@ -7,12 +7,8 @@
 package groups
 
 import (
-	"context"
 	"errors"
 	"time"
-
-	"github.com/sealgate/sealgate/keyring/kms"
-	"gorm.io/gorm"
 )
 
 // Errors that callers branch on. Invalid values are *Invalid.
@@ -94,7 +90,7 @@ type Upstream struct {
 type Mailbox struct {
 	ID        string
 	GroupID   string
-	Login     string
+	Login     string   // in lower case
 	IMAP      Upstream // empty Address: no inbound mail through this mailbox
 	SMTP      Upstream // empty Address: no outbound mail
 	CreatedAt time.Time
@@ -120,95 +116,9 @@ const (
 // User is a person who logs in to the page or the API.
 type User struct {
 	ID        string
-	Name      string
+	Name      string // the login, in lower case
 	Role      Role
 	Disabled  bool
 	Groups    []string // ids
 	CreatedAt time.Time
 }
-
-// Store keeps all of it in one database. It is safe for concurrent use.
-type Store struct{}
-
-// NewStore returns the store in db whose credentials k seals.
-func NewStore(db *gorm.DB, k *kms.Keeper) *Store { panic("skeleton") }
-
-// SaveGroup creates (ID empty) or replaces a group and returns it as stored. Bad values are *Invalid.
-func (s *Store) SaveGroup(ctx context.Context, tx *gorm.DB, g Group, at time.Time) (Group, error) {
-	panic("skeleton")
-}
-
-// DeleteGroup removes a group; it is *Invalid while mailboxes use it.
-func (s *Store) DeleteGroup(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// Group returns one group.
-func (s *Store) Group(ctx context.Context, id string) (Group, error) { panic("skeleton") }
-
-// GroupByName returns one group by its name.
-func (s *Store) GroupByName(ctx context.Context, name string) (Group, error) { panic("skeleton") }
-
-// Groups returns all groups by name, with addresses and rules, in a fixed number of queries.
-func (s *Store) Groups(ctx context.Context) ([]Group, error) { panic("skeleton") }
-
-// GroupBySender returns the group that owns a sender address.
-func (s *Store) GroupBySender(ctx context.Context, address string) (Group, error) { panic("skeleton") }
-
-// SaveMailbox creates or replaces a mailbox. password is the ticket system's for this gateway, credentials are the
-// upstream's; nil keeps what is stored.
-func (s *Store) SaveMailbox(ctx context.Context, tx *gorm.DB, m Mailbox, password *string, c *Credentials, at time.Time) (Mailbox, error) {
-	panic("skeleton")
-}
-
-// DeleteMailbox removes a mailbox and shreds its credentials.
-func (s *Store) DeleteMailbox(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// Mailbox returns one mailbox.
-func (s *Store) Mailbox(ctx context.Context, id string) (Mailbox, error) { panic("skeleton") }
-
-// MailboxByLogin returns one mailbox by its login.
-func (s *Store) MailboxByLogin(ctx context.Context, login string) (Mailbox, error) { panic("skeleton") }
-
-// Mailboxes returns all mailboxes by login.
-func (s *Store) Mailboxes(ctx context.Context) ([]Mailbox, error) { panic("skeleton") }
-
-// Credentials opens the sealed upstream passwords of a mailbox.
-func (s *Store) Credentials(ctx context.Context, mailboxID string) (Credentials, error) {
-	panic("skeleton")
-}
-
-// AuthenticateMailbox checks a ticket system's login: ErrLogin for unknown logins and wrong passwords alike, in the
-// same time.
-func (s *Store) AuthenticateMailbox(ctx context.Context, login, password string) (Mailbox, error) {
-	panic("skeleton")
-}
-
-// SaveUser creates or replaces a person; a nil password keeps the stored one. The last enabled admin cannot be
-// disabled or demoted.
-func (s *Store) SaveUser(ctx context.Context, tx *gorm.DB, u User, password *string, at time.Time) (User, error) {
-	panic("skeleton")
-}
-
-// DeleteUser removes a person, but never the last enabled admin.
-func (s *Store) DeleteUser(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// User returns one person.
-func (s *Store) User(ctx context.Context, id string) (User, error) { panic("skeleton") }
-
-// UserByName returns one person by name.
-func (s *Store) UserByName(ctx context.Context, name string) (User, error) { panic("skeleton") }
-
-// Users returns everybody by name.
-func (s *Store) Users(ctx context.Context) ([]User, error) { panic("skeleton") }
-
-// AuthenticateUser checks a person's password: ErrLogin, like AuthenticateMailbox.
-func (s *Store) AuthenticateUser(ctx context.Context, name, password string) (User, error) {
-	panic("skeleton")
-}
-
-// NewToken makes an API token for a person and returns it; only its hash is kept.
-func (s *Store) NewToken(ctx context.Context, tx *gorm.DB, userID, label string, at time.Time) (string, error) {
-	panic("skeleton")
-}
-
-// UserByToken returns the enabled person that an API token belongs to, or ErrLogin.
-func (s *Store) UserByToken(ctx context.Context, token string) (User, error) { panic("skeleton") }

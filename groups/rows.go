@@ -1,0 +1,124 @@
+package groups
+
+import "time"
+
+type groupRow struct {
+	ID               string `gorm:"column:id;primaryKey"`
+	Name             string `gorm:"column:name"`
+	SignLevel        Level  `gorm:"column:sign_level"`
+	EncryptLevel     Level  `gorm:"column:encrypt_level"`
+	AutoSignLevel    Level  `gorm:"column:auto_sign_level"`
+	AutoEncryptLevel Level  `gorm:"column:auto_encrypt_level"`
+	Mixed            Mixed  `gorm:"column:mixed"`
+	SubjectTags      bool   `gorm:"column:subject_tags"`
+	CreatedMS        int64  `gorm:"column:created_ms"`
+	UpdatedMS        int64  `gorm:"column:updated_ms"`
+}
+
+// TableName implements gorm's Tabler, as those below.
+func (groupRow) TableName() string { return "groups" }
+
+func rowOfGroup(g Group) groupRow {
+	return groupRow{
+		ID: g.ID, Name: g.Name, SignLevel: g.Sign, EncryptLevel: g.Encrypt,
+		AutoSignLevel: g.AutoSign, AutoEncryptLevel: g.AutoEncrypt,
+		Mixed: g.Mixed, SubjectTags: g.SubjectTags,
+		CreatedMS: g.CreatedAt.UnixMilli(), UpdatedMS: g.UpdatedAt.UnixMilli(),
+	}
+}
+
+func (r groupRow) group() Group {
+	return Group{
+		ID: r.ID, Name: r.Name, Sign: r.SignLevel, Encrypt: r.EncryptLevel,
+		AutoSign: r.AutoSignLevel, AutoEncrypt: r.AutoEncryptLevel,
+		Mixed: r.Mixed, SubjectTags: r.SubjectTags,
+		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
+	}
+}
+
+type addressRow struct {
+	Address  string `gorm:"column:address;primaryKey"`
+	GroupID  string `gorm:"column:group_id"`
+	Position int    `gorm:"column:position"`
+}
+
+func (addressRow) TableName() string { return "group_addresses" }
+
+type ruleRow struct {
+	GroupID      string `gorm:"column:group_id;primaryKey"`
+	Domain       string `gorm:"column:domain;primaryKey"`
+	SignLevel    Level  `gorm:"column:sign_level"`
+	EncryptLevel Level  `gorm:"column:encrypt_level"`
+}
+
+func (ruleRow) TableName() string { return "group_domain_rules" }
+
+type mailboxRow struct {
+	ID                string `gorm:"column:id;primaryKey"`
+	GroupID           string `gorm:"column:group_id"`
+	Login             string `gorm:"column:login"`
+	PasswordHash      string `gorm:"column:password_hash"`
+	IMAPAddress       string `gorm:"column:imap_address"`
+	IMAPTLS           TLS    `gorm:"column:imap_tls"`
+	IMAPUsername      string `gorm:"column:imap_username"`
+	IMAPCA            string `gorm:"column:imap_ca"`
+	SMTPAddress       string `gorm:"column:smtp_address"`
+	SMTPTLS           TLS    `gorm:"column:smtp_tls"`
+	SMTPUsername      string `gorm:"column:smtp_username"`
+	SMTPCA            string `gorm:"column:smtp_ca"`
+	CredentialVersion uint32 `gorm:"column:credential_version"`
+	CreatedMS         int64  `gorm:"column:created_ms"`
+	UpdatedMS         int64  `gorm:"column:updated_ms"`
+}
+
+func (mailboxRow) TableName() string { return "mailboxes" }
+
+// fill copies everything but the id, the secrets and the times.
+func (r *mailboxRow) fill(m Mailbox) {
+	r.GroupID, r.Login = m.GroupID, m.Login
+	r.IMAPAddress, r.IMAPTLS, r.IMAPUsername, r.IMAPCA = m.IMAP.Address, m.IMAP.TLS, m.IMAP.Username, m.IMAP.CA
+	r.SMTPAddress, r.SMTPTLS, r.SMTPUsername, r.SMTPCA = m.SMTP.Address, m.SMTP.TLS, m.SMTP.Username, m.SMTP.CA
+}
+
+func (r mailboxRow) mailbox() Mailbox {
+	return Mailbox{
+		ID: r.ID, GroupID: r.GroupID, Login: r.Login,
+		IMAP:      Upstream{Address: r.IMAPAddress, TLS: r.IMAPTLS, Username: r.IMAPUsername, CA: r.IMAPCA},
+		SMTP:      Upstream{Address: r.SMTPAddress, TLS: r.SMTPTLS, Username: r.SMTPUsername, CA: r.SMTPCA},
+		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
+	}
+}
+
+type userRow struct {
+	ID           string `gorm:"column:id;primaryKey"`
+	Name         string `gorm:"column:name"`
+	PasswordHash string `gorm:"column:password_hash"`
+	Role         Role   `gorm:"column:role"`
+	Disabled     bool   `gorm:"column:disabled"`
+	CreatedMS    int64  `gorm:"column:created_ms"`
+	UpdatedMS    int64  `gorm:"column:updated_ms"`
+}
+
+func (userRow) TableName() string { return "users" }
+
+func (r userRow) user() User {
+	return User{ID: r.ID, Name: r.Name, Role: r.Role, Disabled: r.Disabled, CreatedAt: instant(r.CreatedMS)}
+}
+
+type userGroupRow struct {
+	UserID  string `gorm:"column:user_id;primaryKey"`
+	GroupID string `gorm:"column:group_id;primaryKey"`
+}
+
+func (userGroupRow) TableName() string { return "user_groups" }
+
+type tokenRow struct {
+	Hash      string `gorm:"column:hash;primaryKey"`
+	UserID    string `gorm:"column:user_id"`
+	Label     string `gorm:"column:label"`
+	CreatedMS int64  `gorm:"column:created_ms"`
+}
+
+func (tokenRow) TableName() string { return "api_tokens" }
+
+func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
