@@ -2,6 +2,8 @@ package keyring
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -21,6 +23,12 @@ func explain(input []byte) error {
 			"or paste the armored form (gpg --armor --export)")
 	}
 	return problem("this is not OpenPGP data: paste the whole block from its BEGIN line to its END line, or upload the file")
+}
+
+// looksLikeText tells whether the input starts like one of the text formats that people confuse with OpenPGP.
+func looksLikeText(input []byte, marks ...string) bool {
+	text := string(input[:min(len(input), 4096)])
+	return slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(text, mark) })
 }
 
 // brokenByPasting recognises bytes of a binary key that went through a text field: they became U+FFFD, or one

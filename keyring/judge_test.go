@@ -3,6 +3,7 @@ package keyring
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,6 +84,33 @@ func subkeyRevoked(k *key, after time.Duration) *key {
 func withoutSubkeys(k *key) *key {
 	k.Subkeys = nil
 	return k
+}
+
+func TestTheEarliestExpiryCounts(t *testing.T) {
+	never, early, late := time.Time{}, noon(), noon().Add(time.Hour)
+	for _, c := range []struct{ a, b, want time.Time }{
+		{never, never, never}, {never, late, late}, {late, never, late}, {early, late, early}, {late, early, early},
+	} {
+		if got := earliest(c.a, c.b); !got.Equal(c.want) {
+			t.Errorf("of %v and %v it is %v", c.a, c.b, got)
+		}
+	}
+}
+
+// TestJudgingDoesNotWrite judges one certificate at many instants at once; the race detector watches.
+func TestJudgingDoesNotWrite(t *testing.T) {
+	c := parseOne(t, eventful(t).secret(), noon()).Certificate
+	c.State = Approved
+	var all sync.WaitGroup
+	for day := range 8 {
+		all.Go(func() {
+			at := lastYear().Add(time.Duration(day*100) * 24 * time.Hour)
+			c.ForEncryption(at)
+			c.ForSigning(at)
+			c.Entity.DecryptionKeys(0, at, nil)
+		})
+	}
+	all.Wait()
 }
 
 func TestStateCounts(t *testing.T) {

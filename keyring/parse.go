@@ -3,7 +3,6 @@ package keyring
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -207,10 +206,4 @@ func (i *Item) keyComponent(p rawPacket) (component, error) {
 		c.secret = secret
 	}
 	return c, nil
-}
-
-// looksLikeText tells whether the input starts like one of the text formats that people confuse with OpenPGP.
-func looksLikeText(input []byte, marks ...string) bool {
-	text := string(input[:min(len(input), 4096)])
-	return slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(text, mark) })
 }

@@ -268,6 +268,12 @@ func TestArmoredHasNoHeaders(t *testing.T) {
 	}
 }
 
+func TestAPanicOfTheLibraryIsAnError(t *testing.T) {
+	if err := guard(func() error { panic("index out of range") }); err == nil || !strings.Contains(err.Error(), "fresh export") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	a := newKeyAt(f, lastYear(), "Ann", "ann@example.org").addUserID("A", "a@example.org").later(time.Hour).revoke(packet.KeyRetired)
 	f.Add(a.public())
