@@ -14,7 +14,8 @@ import (
 )
 
 // SaveMailbox creates or replaces a mailbox. password is the ticket system's for this gateway, credentials are the
-// upstream's; nil keeps what is stored. Bad values are *Invalid.
+// upstream's; nil keeps what is stored. Bad values are *Invalid. With credentials, the keeper must have been made Ready
+// before the transaction began.
 func (s *Store) SaveMailbox(ctx context.Context, tx *gorm.DB, m Mailbox, password *string, c *Credentials, at time.Time) (Mailbox, error) {
 	tx = tx.WithContext(ctx)
 	m, err := m.canonical()

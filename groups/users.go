@@ -197,10 +197,13 @@ func (s *Store) userRow(ctx context.Context, where string, value any) (userRow, 
 }
 
 func (s *Store) withGroups(ctx context.Context, row userRow) (User, error) {
-	u := row.user()
-	err := s.db.WithContext(ctx).Model(&userGroupRow{}).Where("user_id = ?", row.ID).Order("group_id").Pluck("group_id", &u.Groups).Error
-	if err != nil {
+	var memberships []userGroupRow
+	if err := s.db.WithContext(ctx).Where("user_id = ?", row.ID).Order("group_id").Find(&memberships).Error; err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
+	}
+	u := row.user()
+	for _, m := range memberships {
+		u.Groups = append(u.Groups, m.GroupID)
 	}
 	return u, nil
 }
