@@ -7,9 +7,12 @@ package activity
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // Outcome is how an act ended.
@@ -24,27 +27,62 @@ const (
 
 // Entry is one line of the log. Seq and Hash are given by Append.
 type Entry struct {
-	Seq         int64
-	Time        time.Time
-	Actor       string // "user:NAME", "mailbox:LOGIN", "cli", "sealgate"
-	Act         string // "message.submitted", "message.received", "certificate.imported", …
-	Outcome     Outcome
-	GroupID     string
-	ArticleID   string
-	MessageID   string
-	Fingerprint string
-	Detail      map[string]string // small, content-free: recipients, reason, decision
-	Hash        []byte
+	Seq         int64             `json:"seq"`
+	Time        time.Time         `json:"time"`
+	Actor       string            `json:"actor"` // "user:NAME", "mailbox:LOGIN", "cli", "sealgate"
+	Act         string            `json:"act"`   // "message.submitted", "message.received", "certificate.imported", …
+	Outcome     Outcome           `json:"outcome"`
+	GroupID     string            `json:"group_id,omitempty"`
+	ArticleID   string            `json:"article_id,omitempty"`
+	MessageID   string            `json:"message_id,omitempty"`
+	Fingerprint string            `json:"fingerprint,omitempty"`
+	Detail      map[string]string `json:"detail,omitempty"` // small, content-free: recipients, reason, decision
+	Hash        []byte            `json:"hash"`
 }
 
-// Log is the log in one database. It is safe for concurrent use.
-type Log struct{}
+// Log is the log in one database. It is safe for concurrent use, by several processes too.
+type Log struct{ db *gorm.DB }
 
 // New returns the log in db.
-func New(db *gorm.DB) *Log { panic("skeleton") }
+func New(db *gorm.DB) *Log { return &Log{db: db} }
 
-// Append adds e at the end of the chain inside tx.
-func (l *Log) Append(ctx context.Context, tx *gorm.DB, e Entry) error { panic("skeleton") }
+// Append adds e at the end of the chain inside tx. Writers wait for each other on the head's row until they commit.
+func (l *Log) Append(ctx context.Context, tx *gorm.DB, e Entry) error {
+	if err := l.append(tx.WithContext(ctx), e); err != nil {
+		return fmt.Errorf("append to the activity log: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) append(tx *gorm.DB, e Entry) error {
+	head, err := lockHead(tx)
+	if err != nil {
+		return err
+	}
+	row, err := rowOf(e)
+	if err != nil {
+		return err
+	}
+	row.Seq, row.PrevHash = head.Seq+1, head.Hash
+	row.Hash = row.sum()
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	return tx.Model(&headRow{}).Where("id = 1").Updates(map[string]any{"seq": row.Seq, "hash": row.Hash}).Error
+}
+
+// lockHead makes the head's row if it is missing, and locks it by writing to it: that works the same on each engine.
+func lockHead(tx *gorm.DB) (headRow, error) {
+	first := headRow{ID: 1, Hash: []byte{}}
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&first).Error; err != nil {
+		return headRow{}, err
+	}
+	if err := tx.Model(&headRow{}).Where("id = 1").Update("id", 1).Error; err != nil {
+		return headRow{}, err
+	}
+	var head headRow
+	return head, tx.Where("id = 1").Take(&head).Error
+}
 
 // Filter selects entries; zero fields select all. Groups nil means every group, an empty non-nil slice none.
 type Filter struct {
@@ -57,7 +95,107 @@ type Filter struct {
 }
 
 // List returns entries newest first.
-func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) { panic("skeleton") }
+func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
+	if f.Groups != nil && len(f.Groups) == 0 {
+		return nil, nil
+	}
+	var rows []row
+	if err := f.query(l.db.WithContext(ctx)).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list activity: %w", err)
+	}
+	entries := make([]Entry, 0, len(rows))
+	for _, r := range rows {
+		e, err := r.entry()
+		if err != nil {
+			return nil, fmt.Errorf("list activity: %w", err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
 
-// Verify walks the whole chain and returns the number of entries, or an error naming the first broken one.
-func (l *Log) Verify(ctx context.Context) (int64, error) { panic("skeleton") }
+func (f Filter) query(db *gorm.DB) *gorm.DB {
+	q := db.Order("seq DESC").Limit(bounded(f.Limit))
+	if f.Groups != nil {
+		q = q.Where("group_id IN ?", f.Groups)
+	}
+	if f.ArticleID != "" {
+		q = q.Where("article_id = ?", f.ArticleID)
+	}
+	if prefix, ok := strings.CutSuffix(f.Act, "."); ok {
+		// A range instead of LIKE: '/' follows '.', so the index serves and no wildcard can be smuggled in.
+		q = q.Where("act >= ? AND act < ?", prefix+".", prefix+"/")
+	} else if f.Act != "" {
+		q = q.Where("act = ?", f.Act)
+	}
+	if f.Outcome != "" {
+		q = q.Where("outcome = ?", string(f.Outcome))
+	}
+	if f.Before > 0 {
+		q = q.Where("seq < ?", f.Before)
+	}
+	return q
+}
+
+// Bounds of one page.
+const (
+	pageDefault = 50
+	pageMax     = 500
+)
+
+func bounded(limit int) int {
+	if limit <= 0 {
+		return pageDefault
+	}
+	return min(limit, pageMax)
+}
+
+// Verify walks the whole chain and returns the number of entries, or an error naming the first broken one. Entries that
+// are appended meanwhile are walked too.
+func (l *Log) Verify(ctx context.Context) (int64, error) {
+	prev, seq := []byte{}, int64(0)
+	for {
+		var rows []row
+		err := l.db.WithContext(ctx).Where("seq > ?", seq).Order("seq").Limit(pageMax).Find(&rows).Error
+		if err != nil {
+			return 0, fmt.Errorf("verify activity: %w", err)
+		}
+		for _, r := range rows {
+			if r.Seq != seq+1 {
+				return 0, fmt.Errorf("the activity log is broken: entry %d is missing", seq+1)
+			}
+			if string(r.PrevHash) != string(prev) || string(r.Hash) != string(r.sum()) {
+				return 0, fmt.Errorf("the activity log is broken: entry %d was altered", r.Seq)
+			}
+			prev, seq = r.Hash, r.Seq
+		}
+		if len(rows) < pageMax {
+			return seq, l.verifyHead(ctx, seq, prev)
+		}
+	}
+}
+
+// verifyHead finds entries cut off at the end: the head remembers how far the chain went.
+func (l *Log) verifyHead(ctx context.Context, seq int64, hash []byte) error {
+	var heads []headRow
+	if err := l.db.WithContext(ctx).Find(&heads).Error; err != nil {
+		return fmt.Errorf("verify activity: %w", err)
+	}
+	if len(heads) == 0 && seq == 0 {
+		return nil
+	}
+	if len(heads) == 0 || heads[0].Seq < seq || (heads[0].Seq == seq && string(heads[0].Hash) != string(hash)) {
+		return fmt.Errorf("the activity log is broken: its head was altered")
+	}
+	if heads[0].Seq > seq {
+		// More may have been appended since the walk: the entry after the last one walked must then exist.
+		var n int64
+		if err := l.db.WithContext(ctx).Model(&row{}).Where("seq = ?", seq+1).Count(&n).Error; err != nil {
+			return fmt.Errorf("verify activity: %w", err)
+		}
+		if n == 0 {
+			return fmt.Errorf("the activity log is broken: entry %d is missing", seq+1)
+		}
+	}
+	return nil
+}

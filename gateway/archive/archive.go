@@ -8,6 +8,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -44,10 +45,10 @@ type Article struct {
 	Received     time.Time
 	Size         int64  // of the message that the ticket system sees
 	HasOriginal  bool   // the original differs and is kept
-	Encryption   string // the verdict words of package pgpmime
-	Signature    string
+	Encryption   string // in: the verdict word; out: the protection with which it left
+	Signature    string // in: the verdict word; out: ""
 	Signer       string // fingerprint
-	Verdict      string // the whole verdict as JSON
+	Verdict      string // in: the whole verdict as JSON; out: the decision as JSON
 	Origin       string // mailbox/folder/UIDVALIDITY/UID for inbound; "" for outbound. Unique.
 	ReopenedFrom string // the article that this one is a later opening of
 	Subject      string // sealed at rest; filled by Get and List
@@ -60,51 +61,91 @@ type Content struct {
 }
 
 // Archive is safe for concurrent use.
-type Archive struct{}
+type Archive struct {
+	db     *gorm.DB
+	keeper *kms.Keeper
+}
 
 // New returns the archive in db whose content k seals.
-func New(db *gorm.DB, k *kms.Keeper) *Archive { panic("skeleton") }
+func New(db *gorm.DB, k *kms.Keeper) *Archive { return &Archive{db: db, keeper: k} }
 
-// Put stores a and its content; waitingFor are key ids (16 upper-case hex digits) that could open or verify it later.
+// Put stores an article and its content inside tx; waitingFor are key ids (16 upper-case hex digits) that could open or
+// verify it later. ErrDuplicate when its origin is known. The caller made the keeper Ready.
 func (a *Archive) Put(ctx context.Context, tx *gorm.DB, article Article, c Content, waitingFor []string) error {
-	panic("skeleton")
+	if err := a.put(ctx, tx, article, c, waitingFor); err != nil {
+		return fmt.Errorf("archive article %s: %w", article.ID, err)
+	}
+	return nil
 }
 
-// Get returns one article with its subject.
-func (a *Archive) Get(ctx context.Context, id string) (Article, error) { panic("skeleton") }
-
-// Filter selects articles. Groups nil means every group, an empty non-nil slice none.
-type Filter struct {
-	Groups []string
-	Before time.Time // received before; zero means from the newest
-	Limit  int       // at most 200; 0 means 50
+func (a *Archive) put(ctx context.Context, tx *gorm.DB, article Article, c Content, waitingFor []string) error {
+	row, err := rowOf(article)
+	if err != nil {
+		return err
+	}
+	err = tx.WithContext(ctx).Create(&row).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return ErrDuplicate
+	}
+	if err != nil {
+		return err
+	}
+	contents := map[kms.Kind][]byte{kms.Article: c.Message, kms.Subject: []byte(article.Subject)}
+	if article.HasOriginal {
+		contents[kms.Original] = c.Original
+	}
+	for kind, content := range contents {
+		if err := a.keeper.Seal(ctx, tx, kms.Ref{Kind: kind, ID: article.ID, Version: 1}, content); err != nil {
+			return err
+		}
+	}
+	return a.wait(ctx, tx, article.ID, waitingFor)
 }
 
-// List returns articles newest first, with subjects, without N+1 queries.
-func (a *Archive) List(ctx context.Context, f Filter) ([]Article, error) { panic("skeleton") }
+func (a *Archive) wait(ctx context.Context, tx *gorm.DB, id string, keyIDs []string) error {
+	seen := map[string]bool{}
+	for _, keyID := range keyIDs {
+		if seen[keyID] {
+			continue
+		}
+		seen[keyID] = true
+		if err := tx.WithContext(ctx).Create(&keyRow{KeyID: keyID, ArticleID: id}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Message streams the article as the ticket system sees it.
-func (a *Archive) Message(ctx context.Context, id string) (io.ReadCloser, error) { panic("skeleton") }
-
-// Original streams the article as it arrived.
-func (a *Archive) Original(ctx context.Context, id string) (io.ReadCloser, error) { panic("skeleton") }
-
-// CameEncrypted tells whether one of the given Message-IDs belongs to an inbound article of the group that arrived
-// encrypted: a reply into that thread is raised to on.
-func (a *Archive) CameEncrypted(ctx context.Context, groupID string, messageIDs []string) (bool, error) {
-	panic("skeleton")
+func (a *Archive) Message(ctx context.Context, id string) (io.ReadCloser, error) {
+	return a.keeper.OpenReader(ctx, a.db, kms.Ref{Kind: kms.Article, ID: id, Version: 1})
 }
 
-// WaitingFor returns the ids of articles that wait for one of these keys and were not reopened yet, oldest first.
-func (a *Archive) WaitingFor(ctx context.Context, keyIDs []string) ([]string, error) {
-	panic("skeleton")
+// Original streams the article as it arrived; seal.ErrGone when it is the same as Message.
+func (a *Archive) Original(ctx context.Context, id string) (io.ReadCloser, error) {
+	return a.keeper.OpenReader(ctx, a.db, kms.Ref{Kind: kms.Original, ID: id, Version: 1})
 }
 
 // StopWaiting forgets what an article waits for, once it was reopened.
-func (a *Archive) StopWaiting(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// HasOrigin tells whether an article with this origin is already here.
-func (a *Archive) HasOrigin(ctx context.Context, origin string) (bool, error) { panic("skeleton") }
+func (a *Archive) StopWaiting(ctx context.Context, tx *gorm.DB, id string) error {
+	if err := tx.WithContext(ctx).Where("article_id = ?", id).Delete(&keyRow{}).Error; err != nil {
+		return fmt.Errorf("stop waiting of article %s: %w", id, err)
+	}
+	return nil
+}
 
 // Shred removes an article with everything sealed for it.
-func (a *Archive) Shred(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
+func (a *Archive) Shred(ctx context.Context, tx *gorm.DB, id string) error {
+	for _, kind := range []kms.Kind{kms.Article, kms.Original, kms.Subject} {
+		if err := a.keeper.Shred(ctx, tx, kind, id); err != nil {
+			return err
+		}
+	}
+	if err := a.StopWaiting(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := tx.WithContext(ctx).Where("id = ?", id).Delete(&articleRow{}).Error; err != nil {
+		return fmt.Errorf("shred article %s: %w", id, err)
+	}
+	return nil
+}

@@ -8,10 +8,13 @@ package kms
 
 import (
 	"context"
-	"io"
+	"fmt"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/sealgate/sealgate/keyring/seal"
+	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 )
 
@@ -47,55 +50,88 @@ type Provider interface {
 	Close() error
 }
 
-// Keeper seals and opens objects. It is safe for concurrent use.
-type Keeper struct{}
+// Keeper seals and opens objects. It is safe for concurrent use. Several processes may share one database.
+type Keeper struct {
+	db       *gorm.DB
+	provider Provider
+	now      func() time.Time
+	instance string
+	opening  singleflight.Group // unwraps of older leases, one call each
 
-// Open reads the instance and its leases from db and opens them with p. A first start makes both.
+	mu      sync.Mutex
+	leases  map[string]seal.Key // resident, by id
+	current *lease              // seals; nil until Ready made one
+}
+
+// Open reads the instance from db and proves that p opens the newest lease. A first start makes the instance.
 // now is the clock. It fails with a sentence for the administrator when sealed data exists that p cannot open.
+// Closing the Keeper does not close p.
 func Open(ctx context.Context, db *gorm.DB, p Provider, now func() time.Time) (*Keeper, error) {
-	panic("skeleton")
+	k := &Keeper{db: db, provider: p, now: now, leases: map[string]seal.Key{}}
+	var err error
+	if k.instance, err = instanceOf(ctx, db, now()); err != nil {
+		return nil, fmt.Errorf("read instance: %w", err)
+	}
+	newest, ok, err := newestLease(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("read leases: %w", err)
+	}
+	if !ok {
+		return k, nil
+	}
+	if newest.Provider != p.Name() || newest.KeyRef != p.KeyRef() {
+		return nil, fmt.Errorf("this database was sealed with another key (%s %s, not %s %s); start with the key file that belongs to it, or restore that from its backup",
+			newest.Provider, newest.KeyRef, p.Name(), p.KeyRef())
+	}
+	if _, err := k.leaseKey(ctx, newest.ID); err != nil {
+		return nil, fmt.Errorf("open the sealing key of this database: %w", err)
+	}
+	return k, nil
 }
 
 // SealedDataExists tells whether db already holds something sealed, so that a missing key file is an error and not a
 // first start.
-func SealedDataExists(ctx context.Context, db *gorm.DB) (bool, error) { panic("skeleton") }
+func SealedDataExists(ctx context.Context, db *gorm.DB) (bool, error) {
+	_, ok, err := newestLease(ctx, db)
+	if err != nil {
+		return false, fmt.Errorf("read leases: %w", err)
+	}
+	return ok, nil
+}
 
 // Instance is the id of this installation.
-func (k *Keeper) Instance() string { panic("skeleton") }
+func (k *Keeper) Instance() string { return k.instance }
 
-// Ready makes sure that a lease is resident, so that Seal inside a transaction needs no network call.
-func (k *Keeper) Ready(ctx context.Context) error { panic("skeleton") }
-
-// Check proves that the provider still opens the current lease (sealgate doctor).
-func (k *Keeper) Check(ctx context.Context) error { panic("skeleton") }
-
-// Seal stores plaintext as ref inside tx. A ref is written once; a second Seal of it is an error.
-func (k *Keeper) Seal(ctx context.Context, tx *gorm.DB, ref Ref, plaintext []byte) error {
-	panic("skeleton")
+// Check proves that the provider still opens the newest lease (sealgate doctor), by a real unwrap.
+func (k *Keeper) Check(ctx context.Context) error {
+	if err := k.Ready(ctx); err != nil {
+		return err
+	}
+	newest, ok, err := newestLease(ctx, k.db)
+	if err != nil || !ok {
+		return fmt.Errorf("read leases: %w", err)
+	}
+	key, err := k.unwrapLease(ctx, newest)
+	key.Wipe()
+	return err
 }
 
-// SealFrom is Seal for a stream of unknown length, at constant memory; it returns the plaintext's length.
-func (k *Keeper) SealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader) (int64, error) {
-	panic("skeleton")
+// Close wipes every resident key. The Keeper is of no use afterwards.
+func (k *Keeper) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, key := range k.leases {
+		key.Wipe()
+		delete(k.leases, id)
+	}
+	k.current = nil
+	return nil
 }
 
-// Open returns the plaintext of ref. The error wraps one of package seal; seal.ErrGone means there is none.
-func (k *Keeper) Open(ctx context.Context, db *gorm.DB, ref Ref) ([]byte, error) { panic("skeleton") }
-
-// OpenReader streams the plaintext of ref at constant memory.
-func (k *Keeper) OpenReader(ctx context.Context, db *gorm.DB, ref Ref) (io.ReadCloser, error) {
-	panic("skeleton")
+// context is the encryption context of one version of one object.
+func (k *Keeper) context(ref Ref, sealed time.Time) seal.EncryptionContext {
+	return seal.EncryptionContext{Service: k.instance, Type: string(ref.Kind), ID: ref.ID, Version: ref.Version, Time: sealed}
 }
 
-// OpenMany opens version 1 of many small objects of one kind with two queries. Missing ids are absent from the map.
-func (k *Keeper) OpenMany(ctx context.Context, db *gorm.DB, kind Kind, ids []string) (map[string][]byte, error) {
-	panic("skeleton")
-}
-
-// Shred removes every version of an object with its wrapped keys. Removing what is not there is no error.
-func (k *Keeper) Shred(ctx context.Context, tx *gorm.DB, kind Kind, id string) error {
-	panic("skeleton")
-}
-
-// Close wipes every resident key.
-func (k *Keeper) Close() error { panic("skeleton") }
+// newID returns a UUIDv7: unique, and sorted by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -3,12 +3,14 @@
 // A data encryption key (DEK), an encryption context and a stream of bytes enter; a sealed stream leaves, and the
 // other way round. The package knows no database, no KMS provider, no clock. It promises that a sealed stream opens
 // only with its own key and under the context that the *caller* states, and that no byte is released before the
-// chunk that holds it was authenticated, and io.EOF only after the final chunk was.
+// chunk that holds it was authenticated, and io.EOF only after the final chunk was. The format is written down in
+// docs/sealed-format.md.
 package seal
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
-	"io"
 	"time"
 )
 
@@ -33,34 +35,15 @@ type EncryptionContext struct {
 	Time    time.Time // when it was sealed, to the millisecond
 }
 
-// Hash returns SHA-256 over the length-prefixed fields in a fixed order.
-func (c EncryptionContext) Hash() [32]byte { panic("skeleton") }
-
-// Key is 32 secret bytes: a DEK or a KEK. The zero Key is not usable.
-type Key struct{ b *[32]byte }
-
-// NewKey reads a fresh key from random.
-func NewKey(random io.Reader) (Key, error) { panic("skeleton") }
-
-// KeyFromBytes copies b, which must be 32 bytes, into a Key and wipes b.
-func KeyFromBytes(b []byte) (Key, error) { panic("skeleton") }
-
-// Wipe overwrites the key. It may be called more than once.
-func (k Key) Wipe() { panic("skeleton") }
-
-// Wrap seals child under k, bound to ec.
-func (k Key) Wrap(child Key, ec EncryptionContext, random io.Reader) ([]byte, error) {
-	panic("skeleton")
+// Hash returns SHA-256 over the length-prefixed fields in a fixed order. Length prefixes keep "a"+"bc" and "ab"+"c"
+// apart without any canonical text form.
+func (c EncryptionContext) Hash() [32]byte {
+	var b []byte
+	for _, field := range []string{c.Service, c.Type, c.ID} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(field)))
+		b = append(b, field...)
+	}
+	b = binary.BigEndian.AppendUint32(b, c.Version)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Time.UnixMilli()))
+	return sha256.Sum256(b)
 }
-
-// Unwrap opens what Wrap made. It returns ErrTampered when key, blob or context do not fit.
-func (k Key) Unwrap(wrapped []byte, ec EncryptionContext) (Key, error) { panic("skeleton") }
-
-// NewWriter returns a writer that seals to dst. Close writes the final chunk and must be called; dst is not closed.
-// A Key seals one stream only.
-func NewWriter(dst io.Writer, dek Key, ec EncryptionContext, random io.Reader) (io.WriteCloser, error) {
-	panic("skeleton")
-}
-
-// NewReader returns a reader of the plaintext of src. ec is what the caller expects, never what src claims.
-func NewReader(src io.Reader, dek Key, ec EncryptionContext) (io.Reader, error) { panic("skeleton") }

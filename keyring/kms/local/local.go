@@ -6,7 +6,9 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 
 	"github.com/sealgate/sealgate/keyring/seal"
 )
@@ -17,34 +19,41 @@ var ErrMissing = errors.New("the key file is missing")
 // ErrPassphrase says that the passphrase does not open the key file, or that one is needed and none was given.
 var ErrPassphrase = errors.New("the passphrase does not open the key file")
 
-// Provider wraps and unwraps with the key in one file.
-type Provider struct{}
+// keyVersion is the version of the one key that a key file holds.
+const keyVersion = "1"
 
-// Create makes a new key file at path (mode 0600, folder 0700, written to disk before it returns) and opens it.
-// It never overwrites. An empty passphrase stores the key unprotected. passphrase is wiped by the caller.
-func Create(path string, passphrase []byte) (*Provider, error) { panic("skeleton") }
-
-// Open reads the key file at path: ErrMissing, ErrPassphrase, or a sentence about wrong permissions or damage.
-func Open(path string, passphrase []byte) (*Provider, error) { panic("skeleton") }
+// Provider wraps and unwraps with the key in one file. It is safe for concurrent use until it is closed.
+type Provider struct {
+	id        string
+	key       seal.Key
+	protected bool
+}
 
 // Protected tells whether a passphrase guards the key file.
-func (p *Provider) Protected() bool { panic("skeleton") }
+func (p *Provider) Protected() bool { return p.protected }
 
 // Name returns "local".
-func (p *Provider) Name() string { panic("skeleton") }
+func (p *Provider) Name() string { return "local" }
 
 // KeyRef is the id stored in the key file.
-func (p *Provider) KeyRef() string { panic("skeleton") }
+func (p *Provider) KeyRef() string { return p.id }
 
 // Wrap implements kms.Provider.
-func (p *Provider) Wrap(ctx context.Context, key seal.Key, ec seal.EncryptionContext) ([]byte, string, error) {
-	panic("skeleton")
+func (p *Provider) Wrap(_ context.Context, key seal.Key, ec seal.EncryptionContext) ([]byte, string, error) {
+	wrapped, err := p.key.Wrap(key, ec, rand.Reader)
+	return wrapped, keyVersion, err
 }
 
 // Unwrap implements kms.Provider.
-func (p *Provider) Unwrap(ctx context.Context, wrapped []byte, version string, ec seal.EncryptionContext) (seal.Key, error) {
-	panic("skeleton")
+func (p *Provider) Unwrap(_ context.Context, wrapped []byte, version string, ec seal.EncryptionContext) (seal.Key, error) {
+	if version != keyVersion {
+		return seal.Key{}, fmt.Errorf("key version %q: %w", version, seal.ErrGone)
+	}
+	return p.key.Unwrap(wrapped, ec)
 }
 
 // Close wipes the key.
-func (p *Provider) Close() error { panic("skeleton") }
+func (p *Provider) Close() error {
+	p.key.Wipe()
+	return nil
+}

@@ -1,0 +1,72 @@
+package archive
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// articleRow is a row of articles.
+type articleRow struct {
+	ID           string  `gorm:"column:id;primaryKey"`
+	GroupID      string  `gorm:"column:group_id"`
+	MailboxID    string  `gorm:"column:mailbox_id"`
+	Direction    string  `gorm:"column:direction"`
+	FromAddress  string  `gorm:"column:from_address"`
+	ToAddresses  string  `gorm:"column:to_addresses"` // a JSON list
+	MessageID    string  `gorm:"column:message_id"`
+	InReplyTo    string  `gorm:"column:in_reply_to"`
+	DateMS       int64   `gorm:"column:date_ms"`
+	ReceivedMS   int64   `gorm:"column:received_ms"`
+	Size         int64   `gorm:"column:size"`
+	HasOriginal  bool    `gorm:"column:has_original"`
+	Encryption   string  `gorm:"column:encryption"`
+	Signature    string  `gorm:"column:signature"`
+	Signer       string  `gorm:"column:signer"`
+	Verdict      string  `gorm:"column:verdict"`
+	Origin       *string `gorm:"column:origin"` // NULL for outbound: a unique column may hold many of those
+	ReopenedFrom string  `gorm:"column:reopened_from"`
+}
+
+func (articleRow) TableName() string { return "articles" }
+
+// keyRow is a row of article_keys.
+type keyRow struct {
+	KeyID     string `gorm:"column:key_id;primaryKey"`
+	ArticleID string `gorm:"column:article_id;primaryKey"`
+}
+
+func (keyRow) TableName() string { return "article_keys" }
+
+func rowOf(a Article) (articleRow, error) {
+	to, err := json.Marshal(a.To)
+	if err != nil {
+		return articleRow{}, fmt.Errorf("recipients: %w", err)
+	}
+	row := articleRow{
+		ID: a.ID, GroupID: a.GroupID, MailboxID: a.MailboxID, Direction: string(a.Direction), FromAddress: a.From,
+		ToAddresses: string(to), MessageID: a.MessageID, InReplyTo: a.InReplyTo, DateMS: a.Date.UnixMilli(),
+		ReceivedMS: a.Received.UnixMilli(), Size: a.Size, HasOriginal: a.HasOriginal, Encryption: a.Encryption,
+		Signature: a.Signature, Signer: a.Signer, Verdict: a.Verdict, ReopenedFrom: a.ReopenedFrom,
+	}
+	if a.Origin != "" {
+		row.Origin = &a.Origin
+	}
+	return row, nil
+}
+
+func (r articleRow) article() (Article, error) {
+	a := Article{
+		ID: r.ID, GroupID: r.GroupID, MailboxID: r.MailboxID, Direction: Direction(r.Direction), From: r.FromAddress,
+		MessageID: r.MessageID, InReplyTo: r.InReplyTo, Date: time.UnixMilli(r.DateMS), Received: time.UnixMilli(r.ReceivedMS),
+		Size: r.Size, HasOriginal: r.HasOriginal, Encryption: r.Encryption, Signature: r.Signature, Signer: r.Signer,
+		Verdict: r.Verdict, ReopenedFrom: r.ReopenedFrom,
+	}
+	if r.Origin != nil {
+		a.Origin = *r.Origin
+	}
+	if err := json.Unmarshal([]byte(r.ToAddresses), &a.To); err != nil {
+		return a, fmt.Errorf("recipients of article %s: %w", r.ID, err)
+	}
+	return a, nil
+}
