@@ -46,6 +46,14 @@ func openPostgres(ctx context.Context, address string) (*gorm.DB, error) {
 // migratePostgres migrates under an advisory lock: of several nodes that start at once one works and the others wait,
 // asking every second for five minutes.
 func migratePostgres(ctx context.Context, db *gorm.DB) error {
+	// A standby may be up to date: then only the first message would find out.
+	var readOnly string
+	if err := db.WithContext(ctx).Raw("SELECT current_setting('transaction_read_only')").Scan(&readOnly).Error; err != nil {
+		return err
+	}
+	if readOnly == "on" {
+		return ErrReadOnly
+	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return err
@@ -65,6 +73,8 @@ func serverProblem(config *pgx.ConnConfig, err error) error {
 	switch {
 	case errors.Is(err, ErrNewer):
 		return fmt.Errorf("database %s on %s: %w", config.Database, where, err)
+	case errors.Is(err, ErrReadOnly):
+		return readOnlyProblem(where)
 	case errors.As(err, &answer):
 		return answerProblem(config, where, answer)
 	case errors.As(err, &refused):
@@ -83,11 +93,15 @@ func answerProblem(config *pgx.ConnConfig, where string, answer *pgconn.PgError)
 	case "42501":
 		return fmt.Errorf("user %s may not create tables in database %s on %s; make it the owner of the database (%w)", config.User, config.Database, where, answer)
 	case "25006":
-		return fmt.Errorf("%w: %s accepts no writes; name the primary server in the database address (%w)", ErrReadOnly, where, answer)
+		return readOnlyProblem(where)
 	case "53300":
 		return fmt.Errorf("%s has no free connection; raise max_connections (%w)", where, answer)
 	case "57P03":
 		return fmt.Errorf("%s is starting or stopping; try again when it is ready (%w)", where, answer)
 	}
 	return fmt.Errorf("open database %s on %s: %w", config.Database, where, answer)
+}
+
+func readOnlyProblem(where string) error {
+	return fmt.Errorf("%w: %s accepts no writes; name the primary server in the database address", ErrReadOnly, where)
 }

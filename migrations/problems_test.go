@@ -132,14 +132,25 @@ func TestServerRefusals(t *testing.T) {
 		_, err := migrations.Open(t.Context(), strings.Replace(url, "postgres@", "stranger:hunter2@", 1))
 		expectSentence(t, err, "refused user stranger", "check user and password")
 	})
+	t.Run("wrong password", func(t *testing.T) {
+		if err := mustOpen(t, url).Exec("CREATE ROLE locked LOGIN PASSWORD 'right'").Error; err != nil {
+			t.Fatal(err)
+		}
+		_, err := migrations.Open(t.Context(), strings.Replace(url, "postgres@", "locked:hunter2@", 1))
+		expectSentence(t, err, "refused user locked", "check user and password")
+	})
 	t.Run("missing database", func(t *testing.T) {
 		_, err := migrations.Open(t.Context(), base+"/nowhere?sslmode=disable")
 		expectSentence(t, err, "has no database nowhere", "createdb")
 	})
 	t.Run("read-only server", func(t *testing.T) {
-		_, err := migrations.Open(t.Context(), url+"&default_transaction_read_only=on")
-		if !errors.Is(err, migrations.ErrReadOnly) {
-			t.Errorf("error %v, want ErrReadOnly", err)
+		mustOpen(t, url) // even when there is nothing to migrate
+		for _, address := range []string{url, dbtest.Postgres(t)} {
+			_, err := migrations.Open(t.Context(), address+"&default_transaction_read_only=on")
+			expectSentence(t, err, "accepts no writes", "name the primary server")
+			if !errors.Is(err, migrations.ErrReadOnly) {
+				t.Errorf("error %v, want ErrReadOnly", err)
+			}
 		}
 	})
 	t.Run("user without rights", func(t *testing.T) {

@@ -23,12 +23,14 @@ import (
 const superuser = "postgres"
 
 // keeper makes the server, says "ready", and undoes everything when its standard input ends: that happens even if the
-// test binary is killed. Without PIPE ignored, saying "ready" to nobody would end it before the clean-up. Durability is off, because nobody outlives this server's crash.
+// test binary is killed. Without PIPE ignored, saying "ready" to nobody would end it before the clean-up. Durability
+// is off, because nobody outlives this server's crash. Everybody is trusted but a role named locked.
 const keeper = `
 trap '"$BIN/pg_ctl" -D "$DIR/data" -m immediate -w stop >>"$DIR/log" 2>&1; cd /; rm -rf "$DIR"' EXIT
 trap '' PIPE
 cd "$DIR" &&
 "$BIN/initdb" -D "$DIR/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >>"$DIR/log" 2>&1 </dev/null &&
+sed -i '1i host all locked 127.0.0.1/32 scram-sha-256' "$DIR/data/pg_hba.conf" &&
 "$BIN/pg_ctl" -D "$DIR/data" -l "$DIR/server.log" -w \
   -o "-p $PORT -k $DIR -h 127.0.0.1 -c max_connections=300 -c fsync=off -c full_page_writes=off" \
   start >>"$DIR/log" 2>&1 </dev/null &&
