@@ -165,8 +165,9 @@ func (s *Store) ByKeyID(ctx context.Context, keyIDs []string, at time.Time) ([]*
 	return certificates(rows, at)
 }
 
-// Secret opens the sealed secret key of a certificate, merged with its current public packets, unlocked. The caller
-// drops it as soon as it is used. ErrNoSecret when none is held; an error of package seal when it cannot be opened.
+// Secret opens the sealed secret key of a certificate, merged with its current public packets, unlocked. Keys whose
+// secret is not held, the primary key among them, have a nil PrivateKey. The caller drops the entity as soon as it is
+// used. ErrNoSecret when none is held; an error of package seal when it cannot be opened.
 func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity, error) {
 	row, err := s.row(ctx, fingerprint)
 	if err != nil {
@@ -195,8 +196,8 @@ func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity
 	return entity, nil
 }
 
-// withSecret returns the entity of stored with the secret keys of sealed. A primary key whose secret is elsewhere has
-// GnuPG's stub; such a subkey has no secret at all.
+// withSecret returns the entity of stored with the secret keys of sealed. A key whose secret is elsewhere has a nil
+// PrivateKey: GnuPG's stub in its place would make the library panic when a message is encrypted to that very key.
 func withSecret(stored, sealed material) (*openpgp.Entity, error) {
 	if !bytes.Equal(stored.primary.body, sealed.primary.body) {
 		return nil, errors.New("the sealed secret key belongs to another certificate")
@@ -205,12 +206,10 @@ func withSecret(stored, sealed material) (*openpgp.Entity, error) {
 	if err != nil {
 		return nil, err
 	}
-	primary := sealed.primary
-	if primary.secret == nil {
-		primary.secret = stub(primary.version())
-	}
-	if entity.PrivateKey, err = parseSecret(primary, tagSecretKey); err != nil {
-		return nil, err
+	if sealed.primary.secret != nil {
+		if entity.PrivateKey, err = parseSecret(sealed.primary, tagSecretKey); err != nil {
+			return nil, err
+		}
 	}
 	for i, c := range clean.subkeys {
 		n := slices.IndexFunc(sealed.subkeys, func(s component) bool { return bytes.Equal(s.body, c.body) })

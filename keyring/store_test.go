@@ -96,7 +96,7 @@ func (r ring) openedKeys(of string) []string {
 		r.t.Fatal(err)
 	}
 	var opened []string
-	if !e.PrivateKey.Dummy() {
+	if e.PrivateKey != nil {
 		opened = append(opened, fingerprint(e.PrimaryKey))
 	}
 	for _, s := range e.Subkeys {
@@ -296,7 +296,7 @@ func TestSecretSubkeysAddUp(t *testing.T) {
 			t.Errorf("with subkeys only: %q, secret %v", c.ForSigning(noon()), c.HasSecret)
 		}
 		secret, err := r.Secret(t.Context(), k.fingerprint())
-		if err != nil || !secret.PrivateKey.Dummy() || secret.Subkeys[0].PrivateKey == nil {
+		if err != nil || secret.PrivateKey != nil || secret.Subkeys[0].PrivateKey == nil {
 			t.Fatalf("secret with subkeys only: %v", err)
 		}
 		exported, err := ExportSecret(secret, []byte("x"))
