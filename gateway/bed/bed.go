@@ -1,7 +1,7 @@
 // Package bed starts real mail peers on loopback for tests: Dovecot, Postfix, gpg. It is imported by tests only.
 //
 // What enters is a test; what leaves is a running peer with an address, and messages that the peer made or read. Every
-// peer gets a temporary folder and ports from the kernel, and is stopped by its test through its own stop command. When
+// peer gets a temporary folder and ports from the kernel, and is stopped by its test through its own pid. When
 // the test failed, the peer's log is shown. Where a peer is not installed the test is skipped, or failed when
 // SEALGATE_PEERS=required (make test). The package imports nothing of Sealgate, so that a peer's opinion is its own.
 package bed

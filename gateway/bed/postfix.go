@@ -1,0 +1,54 @@
+package bed
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Postfix is a running smarthost with TLS and AUTH whose mail for desk.test ends in d's mailboxes. It takes mail only
+// after STARTTLS and AUTH (user and password as in Dovecot), answers 550 for unknown users of desk.test, and discards
+// mail for every other domain.
+type Postfix struct {
+	SMTP string // host:port, STARTTLS and AUTH (SASL by Dovecot)
+	Dir  string // postfix -c
+}
+
+// StartPostfix starts one. It calls Need.
+func StartPostfix(t testing.TB, a Authority, d *Dovecot) *Postfix {
+	t.Helper()
+	Need(t, "postfix", "postqueue")
+	dir := filepath.Join(Dir(t), "postfix")
+	conf := filepath.Join(dir, "conf")
+	for _, path := range []string{dir, conf, filepath.Join(dir, "queue"), filepath.Join(dir, "data")} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatalf("make postfix folder: %v", err)
+		}
+	}
+	giveTo(t, "postfix", filepath.Join(dir, "data"))
+	write(t, filepath.Join(dir, "tls.pem"), append(bytes.Clone(a.KeyPEM), a.CertPEM...))
+	configure(t, "main.cf", filepath.Join(conf, "main.cf"), map[string]any{
+		"Dir": dir, "SASL": d.SASL, "LMTP": d.LMTP, "Users": d.Users,
+	})
+	ports := startTwice(t, 1, func(p []int) error {
+		configure(t, "master.cf", filepath.Join(conf, "master.cf"), map[string]any{"Port": p[0]})
+		return start(dir, "postfix", "-c", conf, "start")
+	})
+	stopAtEnd(t, filepath.Join(dir, "log"), filepath.Join(dir, "queue", "pid", "master.pid"))
+	if err := listening(ports); err != nil {
+		t.Fatal(err)
+	}
+	return &Postfix{SMTP: local(ports[0]), Dir: conf}
+}
+
+// Queue returns what postqueue prints: what Postfix took and has not delivered.
+func (p *Postfix) Queue(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command(find("postqueue"), "-c", p.Dir, "-p").CombinedOutput()
+	if err != nil {
+		t.Fatalf("postqueue: %v\n%s", err, out)
+	}
+	return string(out)
+}
