@@ -7,6 +7,7 @@ package activity
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
@@ -71,9 +72,12 @@ func (l *Log) append(tx *gorm.DB, e Entry) error {
 	return tx.Model(&headRow{}).Where("id = 1").Updates(map[string]any{"seq": row.Seq, "hash": row.Hash}).Error
 }
 
+// genesis is the hash before the first entry.
+func genesis() []byte { return make([]byte, sha256.Size) }
+
 // lockHead makes the head's row if it is missing, and locks it by writing to it: that works the same on each engine.
 func lockHead(tx *gorm.DB) (headRow, error) {
-	first := headRow{ID: 1, Hash: []byte{}}
+	first := headRow{ID: 1, Hash: genesis()}
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&first).Error; err != nil {
 		return headRow{}, err
 	}
@@ -153,7 +157,7 @@ func bounded(limit int) int {
 // Verify walks the whole chain and returns the number of entries, or an error naming the first broken one. Entries that
 // are appended meanwhile are walked too.
 func (l *Log) Verify(ctx context.Context) (int64, error) {
-	prev, seq := []byte{}, int64(0)
+	prev, seq := genesis(), int64(0)
 	for {
 		var rows []row
 		err := l.db.WithContext(ctx).Where("seq > ?", seq).Order("seq").Limit(pageMax).Find(&rows).Error
