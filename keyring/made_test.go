@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
@@ -91,11 +92,12 @@ func (k *key) secret() []byte {
 	return out.Bytes()
 }
 
-// locked serializes the key under a passphrase.
+// locked serializes the key under a passphrase, with the cheapest derivation there is.
 func (k *key) locked(passphrase string) []byte {
 	e, err := openpgp.ReadEntity(packet.NewReader(bytes.NewReader(k.secret())))
 	k.must(err)
-	k.must(e.EncryptPrivateKeys([]byte(passphrase), nil))
+	cheap := &packet.Config{S2KConfig: &s2k.Config{S2KMode: s2k.IteratedSaltedS2K, S2KCount: 65536}}
+	k.must(e.EncryptPrivateKeys([]byte(passphrase), cheap))
 	var out bytes.Buffer
 	k.must(e.SerializePrivateWithoutSigning(&out, nil))
 	return out.Bytes()
