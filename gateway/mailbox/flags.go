@@ -83,3 +83,8 @@ func (s flagSet) without(less flagSet) flagSet {
 	gone := less.strings()
 	return flagsOf(slices.DeleteFunc(s.list(), func(f imap.Flag) bool { return containsFold(gone, string(f)) }))
 }
+
+// equal compares as sets: some servers give keywords another spelling.
+func (s flagSet) equal(other flagSet) bool {
+	return s == other || s.without(other) == "" && other.without(s) == ""
+}

@@ -166,8 +166,15 @@ func (s *Syncer) receive(ctx context.Context, l *link, f folderRow, r *remap, o 
 	if err != nil || a == nil {
 		return err
 	}
-	if done, err := r.claim(ctx, *a); done || err != nil {
+	claimed, err := r.claim(ctx, *a)
+	if err != nil {
 		return err
+	}
+	if claimed {
+		// Its changes can be pushed now, and its flags compared.
+		clear(s.tried)
+		l.markChanged()
+		return nil
 	}
 	if err := s.Receive(ctx, *a); err != nil {
 		return &receiveError{err}

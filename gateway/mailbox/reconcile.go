@@ -40,7 +40,7 @@ func (m *Mirror) reconcile(ctx context.Context, f folderRow, l listing) (differe
 		switch {
 		case !listed:
 			d.vanished = append(d.vanished, row)
-		case flags != flagSet(row.Flags) && pending[row.UpstreamUID] == "":
+		case !flags.equal(flagSet(row.Flags)) && pending[row.UpstreamUID] == "":
 			stale = append(stale, row)
 		}
 	}
