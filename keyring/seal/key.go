@@ -3,6 +3,8 @@ package seal
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -10,7 +12,8 @@ import (
 // keySize is the size of every DEK and KEK, in bytes.
 const keySize = 32
 
-// Key is 32 secret bytes: a DEK or a KEK. The zero Key is not usable. Copies share the bytes, so Wipe wipes them all.
+// Key is 32 secret bytes: a DEK or a KEK. Copies share the bytes, so Wipe wipes them all. The zero Key and a wiped one
+// seal nothing and open nothing. Using a Key is safe from several goroutines, wiping it meanwhile is not.
 type Key struct{ b *[keySize]byte }
 
 // NewKey reads a fresh key from random.
@@ -42,12 +45,9 @@ func (k Key) Wipe() {
 
 // Wrap seals child under k, bound to ec: a random nonce, then AES-256-GCM with the context's hash as additional data.
 func (k Key) Wrap(child Key, ec EncryptionContext, random io.Reader) ([]byte, error) {
-	aead, err := newGCM(k.b)
-	if err != nil {
-		return nil, err
-	}
-	if child.b == nil {
-		return nil, fmt.Errorf("wrap: the key to wrap is empty")
+	aead, err := k.aead()
+	if err := errors.Join(err, child.usable()); err != nil {
+		return nil, fmt.Errorf("wrap: %w", err)
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+keySize+aead.Overhead())
 	if _, err := io.ReadFull(random, nonce); err != nil {
@@ -59,9 +59,9 @@ func (k Key) Wrap(child Key, ec EncryptionContext, random io.Reader) ([]byte, er
 
 // Unwrap opens what Wrap made. It returns ErrTampered when key, blob or context do not fit.
 func (k Key) Unwrap(wrapped []byte, ec EncryptionContext) (Key, error) {
-	aead, err := newGCM(k.b)
+	aead, err := k.aead()
 	if err != nil {
-		return Key{}, err
+		return Key{}, fmt.Errorf("unwrap: %w", err)
 	}
 	if len(wrapped) != aead.NonceSize()+keySize+aead.Overhead() {
 		return Key{}, fmt.Errorf("unwrap: %w", ErrTampered)
@@ -75,20 +75,36 @@ func (k Key) Unwrap(wrapped []byte, ec EncryptionContext) (Key, error) {
 	return KeyFromBytes(b)
 }
 
-func newGCM(key *[keySize]byte) (cipher.AEAD, error) {
-	if key == nil {
-		return nil, fmt.Errorf("the key is empty")
+// Export returns a copy of the bytes, for a provider that stores its key itself, or nil for the zero Key. The caller
+// wipes it.
+func (k Key) Export() []byte {
+	if k.b == nil {
+		return nil
 	}
-	block, err := aes.NewCipher(key[:])
+	b := make([]byte, keySize)
+	copy(b, k.b[:])
+	return b
+}
+
+func (k Key) aead() (cipher.AEAD, error) {
+	if err := k.usable(); err != nil {
+		return nil, err
+	}
+	return newGCM(k.b[:])
+}
+
+// usable refuses a key that is known to everyone: sealing under a wiped one would be sealing in clear.
+func (k Key) usable() error {
+	if k.b == nil || subtle.ConstantTimeCompare(k.b[:], make([]byte, keySize)) == 1 {
+		return errors.New("the key is empty or was wiped")
+	}
+	return nil
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
-}
-
-// Export returns a copy of the bytes, for a provider that stores its key itself. The caller wipes it.
-func (k Key) Export() []byte {
-	b := make([]byte, keySize)
-	copy(b, k.b[:])
-	return b
 }

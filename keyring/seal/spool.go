@@ -7,31 +7,45 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// Spool makes temporary files that hold their bytes sealed under a key which lives only in this process's memory. A
-// file has no name from the moment it is made, so a crash leaves nothing behind. It is safe for concurrent use.
+// Spool makes temporary files that hold their bytes sealed under a key of their own which lives only in this process's
+// memory. A file (mode 0600) has no name from the moment it is made, so a crash leaves nothing behind. It is safe for
+// concurrent use, and several processes may share a folder.
 type Spool struct{ folder string }
 
-// spoolPattern names a spool file for the moment before its name is removed.
-const spoolPattern = "spool-*"
+// spoolPrefix begins the name that a spool file has for the moment before its name is removed.
+const spoolPrefix = "spool-"
 
-// NewSpool uses folder, creating it with mode 0700, and removes what an earlier process left there.
+// NewSpool uses folder, creating it with mode 0700 when it is missing, and removes what a process left there that
+// died between making a file and removing its name.
 func NewSpool(folder string) (*Spool, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	left, err := filepath.Glob(filepath.Join(folder, spoolPattern))
+	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	for _, path := range left {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("spool: %w", err)
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), spoolPrefix) {
+			continue
+		}
+		if err := unlink(filepath.Join(folder, e.Name())); err != nil {
+			return nil, err
 		}
 	}
 	return &Spool{folder: folder}, nil
+}
+
+// unlink removes a name that another process's sweep may have removed already.
+func unlink(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
 }
 
 // SpoolFile is written once, then read any number of times, then removed. Writing is not safe for concurrent use;
@@ -45,18 +59,18 @@ type SpoolFile struct {
 	closed  bool
 }
 
-// Create starts a new spool file.
+// Create starts a new spool file. The caller must Remove it.
 func (s *Spool) Create() (*SpoolFile, error) {
-	file, err := os.CreateTemp(s.folder, spoolPattern)
+	file, err := os.CreateTemp(s.folder, spoolPrefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	if err := os.Remove(file.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("spool: %w", err), file.Close())
+	if err := unlink(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	key, err := NewKey(rand.Reader)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(fmt.Errorf("spool: %w", err), file.Close())
 	}
 	f := &SpoolFile{file: file, key: key, context: EncryptionContext{Type: "spool", Time: time.UnixMilli(0)}}
 	if f.sealing, err = NewWriter(file, key, f.context, rand.Reader); err != nil {
@@ -65,7 +79,8 @@ func (s *Spool) Create() (*SpoolFile, error) {
 	return f, nil
 }
 
-// Write appends plaintext. An error such as "no space left on device" ends the file.
+// Write appends plaintext. An error, such as syscall.ENOSPC on a full disk, ends the file: it cannot be read. Bytes are
+// buffered, so the error may come from a later Write or from Reader.
 func (f *SpoolFile) Write(p []byte) (int, error) {
 	n, err := f.sealing.Write(p)
 	f.size += int64(n)
@@ -78,7 +93,7 @@ func (f *SpoolFile) Write(p []byte) (int, error) {
 // Size is the number of plaintext bytes written so far.
 func (f *SpoolFile) Size() int64 { return f.size }
 
-// Reader ends writing and returns a new reader from the start.
+// Reader ends writing and returns a new reader from the start, which is usable until Remove.
 func (f *SpoolFile) Reader() (io.ReadCloser, error) {
 	if !f.closed {
 		if err := f.sealing.Close(); err != nil {
