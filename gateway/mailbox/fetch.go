@@ -87,40 +87,29 @@ type answer struct {
 
 func (s *session) prepareAnswer(e *entry, n need, o *imap.FetchOptions) (a *answer, err error) {
 	defer s.guard("fetch", &err)
-	message, err := s.open(e, n)
+	bytes, err := s.open(e, n)
 	if err != nil {
 		return nil, s.unavailable("fetch", err)
 	}
+	message := opened(bytes)
 	a = &answer{}
 	if o.Envelope {
-		end, _ := headerEnd(message)
-		a.envelope = envelopeOf(message[:end])
+		end, _ := headerEnd(bytes)
+		a.envelope = envelopeOf(bytes[:end])
 	}
 	if o.BodyStructure != nil {
-		a.structure = structureOf(message)
+		a.structure = message.structure()
 	}
 	for _, section := range o.BodySection {
-		a.sections = append(a.sections, cutSection(message, section))
+		a.sections = append(a.sections, message.section(section))
 	}
 	for _, section := range o.BinarySection {
-		a.binaries = append(a.binaries, partial(decodedPart(message, section.Part), section.Partial))
+		a.binaries = append(a.binaries, partial(message.binary(section.Part), section.Partial))
 	}
 	for _, section := range o.BinarySectionSize {
-		a.binarySizes = append(a.binarySizes, uint32(len(decodedPart(message, section.Part))))
+		a.binarySizes = append(a.binarySizes, uint32(len(message.binary(section.Part))))
 	}
 	return a, nil
-}
-
-// decodedPart is a part with its transfer encoding undone. RFC 9051, section 6.4.5.2; answered although not advertised.
-func decodedPart(message []byte, path []int) []byte {
-	if len(path) == 0 {
-		return message
-	}
-	p := findPart(parseParts(message), path)
-	if p == nil {
-		return nil
-	}
-	return decodedBody(p)
 }
 
 // write writes the UID first: clients read the rest as belonging to it.

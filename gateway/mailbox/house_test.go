@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -314,3 +315,12 @@ func listenAt(t *testing.T, address string) net.Listener {
 }
 
 func literalOf(s string) literal { return literal{bytes.NewReader([]byte(s))} }
+
+func poolOf(t *testing.T, pem []byte) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		t.Fatal("no certificate")
+	}
+	return pool
+}

@@ -6,18 +6,45 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// cutSection returns one BODY[] section of a message, all of it cut from the message's bytes; a part that does not
-// exist is empty. RFC 9051, section 6.4.5.1.
-func cutSection(message []byte, s *imap.FetchItemBodySection) []byte {
-	if len(s.Part) == 0 {
-		end, _ := headerEnd(message)
-		return partial(cutWhole(message, message[:end], message[end:], s), s.Partial)
+// frozen is a message with its MIME tree, which is cut when it is first asked for.
+type frozen struct {
+	bytes []byte
+	tree  *part
+}
+
+func opened(message []byte) *frozen { return &frozen{bytes: message} }
+
+func (m *frozen) root() *part {
+	if m.tree == nil {
+		m.tree = parseParts(m.bytes)
 	}
-	p := findPart(parseParts(message), s.Part)
+	return m.tree
+}
+
+// section returns one BODY[] section, all of it cut from the message's bytes; a part that does not exist is empty.
+// RFC 9051, section 6.4.5.1.
+func (m *frozen) section(s *imap.FetchItemBodySection) []byte {
+	if len(s.Part) == 0 {
+		end, _ := headerEnd(m.bytes)
+		return partial(cutWhole(m.bytes, m.bytes[:end], m.bytes[end:], s), s.Partial)
+	}
+	p := findPart(m.root(), s.Part)
 	if p == nil {
 		return nil
 	}
 	return partial(cutPart(p, s), s.Partial)
+}
+
+// binary is a part with its transfer encoding undone. RFC 9051, section 6.4.5.2; answered although not advertised.
+func (m *frozen) binary(path []int) []byte {
+	if len(path) == 0 {
+		return m.bytes
+	}
+	p := findPart(m.root(), path)
+	if p == nil {
+		return nil
+	}
+	return decodedBody(p)
 }
 
 func cutWhole(all, header, body []byte, s *imap.FetchItemBodySection) []byte {

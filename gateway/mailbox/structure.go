@@ -8,10 +8,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 )
 
-// structureOf describes a message for BODYSTRUCTURE. RFC 9051, section 7.5.2.
-func structureOf(message []byte) imap.BodyStructure {
-	return describe(parseParts(message))
-}
+// structure describes a message for BODYSTRUCTURE. RFC 9051, section 7.5.2.
+func (m *frozen) structure() imap.BodyStructure { return describe(m.root()) }
 
 func describe(p *part) imap.BodyStructure {
 	if len(p.parts) > 0 {
