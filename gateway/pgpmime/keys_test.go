@@ -1,0 +1,18 @@
+package pgpmime_test
+
+import (
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// configAt makes keys at an instant.
+func configAt(at time.Time) *packet.Config {
+	return &packet.Config{Time: func() time.Time { return at }, Algorithm: packet.PubKeyAlgoEdDSA}
+}
+
+func configExpiring(at time.Time, seconds uint32) *packet.Config {
+	c := configAt(at)
+	c.KeyLifetimeSecs = seconds
+	return c
+}
