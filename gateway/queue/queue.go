@@ -3,14 +3,23 @@
 // A copy (pgpmime.Outgoing) with its recipients enters inside the transaction of the submission; attempts, results and
 // at the end a delivered or bounced state leave. The payload is a sealed object and never changes: every attempt sends
 // the same bytes. The attempt is recorded before it is made, so that a crash cannot hot-loop. Nothing is dropped: a
-// recipient ends relayed, failed (its sender was told) or deleted by a person. The package does not know SMTP: it is
-// given a Deliver function, and a Bounce function that queues the delivery status notification.
+// recipient ends relayed, failed (its sender was told) or deleted by a person. What was delivered but may not have been
+// answered is uncertain and sent again: at most a duplicate, never a loss. When the last recipient of a copy is finished
+// its payload is shredded, while its rows stay and tell what became of it.
+//
+// Several processes may share one queue. An attempt holds its recipients by a lease with a token of its own, extended
+// while it lasts; who finds a lease that ended takes over, and results under another token are not written. The
+// processes' clocks must agree better than the length of a lease.
+//
+// The package does not know SMTP: it is given a Deliver function, and a Bounce function that queues the delivery status
+// notification.
 package queue
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/pgpmime"
@@ -30,9 +39,12 @@ const (
 	Sending   State = "sending"   // an attempt is recorded and may be under way
 	Relayed   State = "relayed"   // the next hop answered 250
 	Failed    State = "failed"    // permanent, or given up; the sender was told
-	Held      State = "held"      // by a person
+	Held      State = "held"      // by a person, or because the stored bytes must not be sent; until Retry
 	Uncertain State = "uncertain" // the reply to the final dot was lost; tried again, may arrive twice
 )
+
+// Finished tells whether nothing more will happen to a recipient of this state.
+func (s State) Finished() bool { return s == Relayed || s == Failed }
 
 // Recipient is one forward-path of a copy.
 type Recipient struct {
@@ -73,6 +85,7 @@ const (
 	OutcomeDeferred  Outcome = "deferred"
 	OutcomeFailed    Outcome = "failed"
 	OutcomeUncertain Outcome = "uncertain"
+	OutcomeHeld      Outcome = "held" // nothing was sent, and must not be until a person looked
 )
 
 // Result is the outcome for one recipient. Code is an enhanced status code such as "5.1.1".
@@ -84,22 +97,18 @@ type Result struct {
 }
 
 // Deliver tries to hand one copy to the next hop for the given recipients and returns one result for each. It obeys
-// ctx. It never returns fewer results than recipients.
+// ctx. It never returns fewer results than recipients; one that is missing counts as uncertain. It keeps no bytes of o.
 type Deliver func(ctx context.Context, m Message, recipients []Recipient, o pgpmime.Outgoing) []Result
 
-// Bounce tells the sender inside tx that recipients failed for good. An error keeps the recipients in the queue.
+// Bounce tells the sender inside tx that recipients failed for good. An error keeps the recipients in the queue, and
+// what Bounce wrote to tx is undone. The payload is still there.
 type Bounce func(ctx context.Context, tx *gorm.DB, m Message, failed []Recipient, results []Result) error
 
-// Report records one attempt inside tx (the activity log).
+// Report records one attempt inside tx (the activity log). An error undoes everything about the attempt's end: it is
+// written again, and after some seconds given up, so that the recipients become uncertain when the lease ends.
 type Report func(ctx context.Context, tx *gorm.DB, m Message, recipients []Recipient, results []Result) error
 
-// Next is the retry schedule, pure: when to try again after attempt number n (from 1) of a message that entered at
-// created, or give up. jitter is in [0,1).
-func Next(created time.Time, attempt int, now time.Time, jitter float64) (at time.Time, giveUp bool) {
-	panic("skeleton")
-}
-
-// Queue is the queue in one database. Fill the fields, then call Run once. Its other methods may be called at any time
+// Queue is the queue in one database. Fill the fields up to Log, then call Run once. Its other methods may be called at any time
 // from any goroutine and any process.
 type Queue struct {
 	DB      *gorm.DB
@@ -109,44 +118,10 @@ type Queue struct {
 	Report  Report
 	Now     func() time.Time
 	Log     *slog.Logger
-	Workers int           // at most this many deliveries at once; 0 means 8
+	Workers int           // at most this many deliveries at once, half of them for one mailbox; 0 means 8
 	Poll    time.Duration // how often to look for due work without a hint; 0 means 2 s
-}
+	Lease   time.Duration // how long after a crash an attempt counts as under way; 0 means 1 min
 
-// Put stores a copy inside tx and returns its id. Recipients are due at once. Call Wake after the commit.
-func (q *Queue) Put(ctx context.Context, tx *gorm.DB, m Message, o pgpmime.Outgoing) (string, error) {
-	panic("skeleton")
-}
-
-// Wake hints that something is due. It never blocks.
-func (q *Queue) Wake() { panic("skeleton") }
-
-// Run delivers until ctx ends, then waits for attempts under way (bounded by their own timeouts) and returns nil.
-func (q *Queue) Run(ctx context.Context) error { panic("skeleton") }
-
-// Filter selects messages for a list. Groups nil means every group. Open selects those with unfinished recipients.
-type Filter struct {
-	Groups []string
-	Open   bool
-	Limit  int // at most 500; 0 means 50
-}
-
-// List returns messages newest first with their recipients, in two queries.
-func (q *Queue) List(ctx context.Context, f Filter) ([]Message, error) { panic("skeleton") }
-
-// Get returns one message.
-func (q *Queue) Get(ctx context.Context, id string) (Message, error) { panic("skeleton") }
-
-// Hold stops unfinished recipients until Retry.
-func (q *Queue) Hold(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// Retry makes unfinished and held recipients due now.
-func (q *Queue) Retry(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// Delete removes a message and its payload; the caller logs the person's reason.
-func (q *Queue) Delete(ctx context.Context, tx *gorm.DB, id string) error { panic("skeleton") }
-
-// Depth counts unfinished recipients and returns the age of the oldest.
-func (q *Queue) Depth(ctx context.Context) (n int64, oldest time.Duration, err error) {
-	panic("skeleton")
+	once sync.Once
+	wake chan struct{} // made by hint
 }

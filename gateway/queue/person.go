@@ -1,0 +1,72 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// Hold stops unfinished recipients until Retry. An attempt that is under way goes on; what it leaves unfinished is held
+// then. The five days of the schedule go on too.
+func (q *Queue) Hold(ctx context.Context, tx *gorm.DB, id string) error {
+	tx = tx.WithContext(ctx)
+	if err := lock(tx, id); err != nil {
+		return fmt.Errorf("hold message: %w", err)
+	}
+	err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).Update("state", Held).Error
+	if err != nil {
+		return fmt.Errorf("hold message: %w", err)
+	}
+	return nil
+}
+
+// Retry makes unfinished and held recipients due now. An attempt that is under way counts as the retry; if nobody makes
+// it any more, the recipient is due when its lease ends. Call Wake after the commit.
+func (q *Queue) Retry(ctx context.Context, tx *gorm.DB, id string) error {
+	tx = tx.WithContext(ctx)
+	if err := lock(tx, id); err != nil {
+		return fmt.Errorf("retry message: %w", err)
+	}
+	// A held recipient with a lease goes back to that lease: it is settled or taken over like any other.
+	state := gorm.Expr("CASE WHEN state <> ? THEN state WHEN lease_owner <> '' THEN ? ELSE ? END", Held, Sending, Pending)
+	err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).
+		Updates(map[string]any{"state": state, "next_attempt_ms": q.Now().UnixMilli()}).Error
+	if err != nil {
+		return fmt.Errorf("retry message: %w", err)
+	}
+	return nil
+}
+
+// Delete removes a message and its payload; the caller logs the person's reason. An attempt that is under way may
+// still reach the next hop, and is not recorded then.
+func (q *Queue) Delete(ctx context.Context, tx *gorm.DB, id string) error {
+	tx = tx.WithContext(ctx)
+	if err := lock(tx, id); err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	if err := q.Keeper.Shred(ctx, tx, payload(id).Kind, id); err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	if err := tx.Where("queue_id = ?", id).Delete(&recipientRow{}).Error; err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	if err := tx.Where("id = ?", id).Delete(&messageRow{}).Error; err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	return nil
+}
+
+// lock makes tx the only one that changes a message's rows. Everybody locks the message before its recipients, so
+// that nobody waits in a circle. SQLite has one writer anyway.
+func lock(tx *gorm.DB, id string) error {
+	var rows []messageRow
+	if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id).Find(&rows).Error; err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return ErrNotFound
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+)
+
+// messageRow is a row of queue_messages.
+type messageRow struct {
+	ID          string `gorm:"column:id;primaryKey"`
+	ArticleID   string `gorm:"column:article_id"`
+	GroupID     string `gorm:"column:group_id"`
+	MailboxID   string `gorm:"column:mailbox_id"`
+	ReversePath string `gorm:"column:reverse_path"`
+	MessageID   string `gorm:"column:message_id"`
+	Protection  string `gorm:"column:protection"`
+	SMTPUTF8    bool   `gorm:"column:smtputf8"`
+	EnvID       string `gorm:"column:env_id"`
+	Ret         string `gorm:"column:ret"`
+	Size        int64  `gorm:"column:size"`
+	CreatedMS   int64  `gorm:"column:created_ms"`
+}
+
+func (messageRow) TableName() string { return "queue_messages" }
+
+// recipientRow is a row of queue_recipients. While an attempt is under way lease_owner is its token.
+type recipientRow struct {
+	ID            string `gorm:"column:id;primaryKey"`
+	QueueID       string `gorm:"column:queue_id"`
+	Address       string `gorm:"column:address"`
+	Notify        string `gorm:"column:notify"`
+	ORcpt         string `gorm:"column:orcpt"`
+	State         string `gorm:"column:state"`
+	Attempts      int    `gorm:"column:attempts"`
+	NextAttemptMS int64  `gorm:"column:next_attempt_ms"`
+	LeaseOwner    string `gorm:"column:lease_owner"`
+	LeaseUntilMS  int64  `gorm:"column:lease_until_ms"`
+	LastReply     string `gorm:"column:last_reply"`
+	FinishedMS    int64  `gorm:"column:finished_ms"`
+}
+
+func (recipientRow) TableName() string { return "queue_recipients" }
+
+func rowOf(m Message) messageRow {
+	return messageRow{
+		ID: m.ID, ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, ReversePath: m.ReversePath,
+		MessageID: m.MessageID, Protection: string(m.Protection), SMTPUTF8: m.SMTPUTF8, EnvID: m.EnvID, Ret: m.Ret,
+		Size: m.Size, CreatedMS: m.CreatedAt.UnixMilli(),
+	}
+}
+
+func (r messageRow) message() Message {
+	return Message{
+		ID: r.ID, ArticleID: r.ArticleID, GroupID: r.GroupID, MailboxID: r.MailboxID, ReversePath: r.ReversePath,
+		MessageID: r.MessageID, Protection: pgpmime.Protection(r.Protection), SMTPUTF8: r.SMTPUTF8, EnvID: r.EnvID, Ret: r.Ret,
+		Size: r.Size, CreatedAt: time.UnixMilli(r.CreatedMS),
+	}
+}
+
+func (r recipientRow) recipient() Recipient {
+	return Recipient{
+		ID: r.ID, Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt, State: State(r.State), Attempts: r.Attempts,
+		NextAttempt: timeOf(r.NextAttemptMS), LastReply: r.LastReply, Finished: timeOf(r.FinishedMS),
+	}
+}
+
+func recipientsOf(rows []recipientRow) []Recipient {
+	var all []Recipient
+	for _, r := range rows {
+		all = append(all, r.recipient())
+	}
+	return all
+}
+
+// timeOf reads a column in which 0 means "not yet".
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+func milliOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}

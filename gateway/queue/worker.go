@@ -1,0 +1,163 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// attemptTimeout bounds one delivery. The SMTP client has shorter ones for each step (RFC 5321, section 4.5.3.2).
+const attemptTimeout = 30 * time.Minute
+
+// Wake hints that something is due. It never blocks.
+func (q *Queue) Wake() {
+	select {
+	case q.hint() <- struct{}{}:
+	default: // a hint is already there
+	}
+}
+
+func (q *Queue) hint() chan struct{} {
+	q.once.Do(func() { q.wake = make(chan struct{}, 1) })
+	return q.wake
+}
+
+// Run delivers until ctx ends, then waits for attempts under way (bounded by their own timeouts) and returns nil.
+// A database that fails is logged and asked again at the next poll.
+func (q *Queue) Run(ctx context.Context) error {
+	var working sync.WaitGroup
+	defer working.Wait()
+	slots, load := make(chan struct{}, q.workers()), newLoad(q.workers())
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		c := q.next(ctx, load.full())
+		if c == nil {
+			<-slots
+			q.idle(ctx)
+			continue
+		}
+		load.begin(c.message.MailboxID)
+		working.Go(func() {
+			q.attempt(context.WithoutCancel(ctx), c)
+			load.end(c.message.MailboxID)
+			<-slots
+			q.Wake() // more may be due for this mailbox
+		})
+	}
+	return nil
+}
+
+// next returns something to do, or nil.
+func (q *Queue) next(ctx context.Context, busy []string) *claim {
+	if err := q.takeOver(ctx); err != nil && ctx.Err() == nil {
+		q.Log.ErrorContext(ctx, "queue", "error", err)
+	}
+	c, err := q.claim(ctx, busy)
+	if err != nil && ctx.Err() == nil {
+		q.Log.ErrorContext(ctx, "queue", "error", err)
+	}
+	return c
+}
+
+// idle waits for a hint or the next poll.
+func (q *Queue) idle(ctx context.Context) {
+	poll := time.NewTimer(q.poll())
+	defer poll.Stop()
+	select {
+	case <-ctx.Done():
+	case <-q.hint():
+	case <-poll.C:
+	}
+}
+
+// attempt delivers what was claimed and writes down what came of it.
+func (q *Queue) attempt(ctx context.Context, c *claim) {
+	delivering, cancel := context.WithTimeout(ctx, attemptTimeout)
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		q.heartbeat(delivering, cancel, c)
+	}()
+	results := q.deliver(delivering, c)
+	cancel()
+	<-beating
+	q.settleSurely(ctx, c, results)
+}
+
+// heartbeat extends the lease until ctx ends. When the lease is lost it cancels the attempt: another process may be
+// making it already.
+func (q *Queue) heartbeat(ctx context.Context, cancel context.CancelFunc, c *claim) {
+	beat := time.NewTicker(q.lease() / 3)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+		}
+		ours, err := q.extend(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			q.Log.ErrorContext(ctx, "queue", "queue", c.message.ID, "error", err)
+		case !ours:
+			q.Log.WarnContext(ctx, "the lease of an attempt was lost; the attempt is cancelled", "queue", c.message.ID)
+			cancel()
+		}
+	}
+}
+
+func (q *Queue) workers() int {
+	if q.Workers > 0 {
+		return q.Workers
+	}
+	return 8
+}
+
+func (q *Queue) poll() time.Duration {
+	if q.Poll > 0 {
+		return q.Poll
+	}
+	return 2 * time.Second
+}
+
+// load counts the attempts under way for each mailbox. A mailbox is one next hop: one that hangs must leave room for
+// the others, so none gets more than half of the workers.
+type load struct {
+	mu    sync.Mutex
+	share int
+	n     map[string]int
+}
+
+func newLoad(workers int) *load { return &load{share: (workers + 1) / 2, n: map[string]int{}} }
+
+func (l *load) begin(mailbox string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n[mailbox]++
+}
+
+func (l *load) end(mailbox string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n[mailbox]--; l.n[mailbox] == 0 {
+		delete(l.n, mailbox)
+	}
+}
+
+// full returns the mailboxes that have their share.
+func (l *load) full() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var full []string
+	for mailbox, n := range l.n {
+		if n >= l.share {
+			full = append(full, mailbox)
+		}
+	}
+	return full
+}
