@@ -315,6 +315,7 @@ type rawClient struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
+	err  error // why there is no further line
 }
 
 func dialRaw(t *testing.T, address string) *rawClient {
@@ -341,6 +342,7 @@ func (c *rawClient) say(line string) {
 func (c *rawClient) line() string {
 	line, err := c.r.ReadString('\n')
 	if err != nil {
+		c.err = err
 		return line + err.Error()
 	}
 	return strings.TrimRight(line, "\r\n")

@@ -69,14 +69,16 @@ func connect(ctx context.Context, u Upstream) (*link, error) {
 	conn = &patientConn{Conn: conn}
 	// Closing the socket ends whatever the client waits for, before and after the login.
 	abort := context.AfterFunc(limited, func() { conn.Close() })
+	// What the closed socket says then is not the cause.
+	explain := func(err error) error { return u.explain(errors.Join(limited.Err(), err)) }
 	if l.client, err = u.greet(conn, l.options(u.tlsConfig(host))); err != nil {
 		abort()
-		return nil, u.explain(err)
+		return nil, explain(err)
 	}
 	if err := l.login(u); err != nil {
 		abort()
 		l.client.Close()
-		return nil, u.explain(err)
+		return nil, explain(err)
 	}
 	l.caps = l.client.Caps()
 	if !abort() {
