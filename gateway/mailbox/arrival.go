@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -55,7 +56,7 @@ func (s *Syncer) fetchFacts(l *link, a *Arrival) (size int64, err error) {
 }
 
 // fetchBytes streams a message through a sealed spool file, so that a slow upstream holds no memory. whole is false
-// when it is larger than it said and larger than allowed, or not there any more.
+// when it is larger than it said and larger than allowed.
 func (s *Syncer) fetchBytes(l *link, uid uint32) (message []byte, whole bool, err error) {
 	spooled, err := s.Spool.Create()
 	if err != nil {
@@ -98,13 +99,16 @@ func fetchHeader(l *link, uid uint32) ([]byte, error) {
 	return header.Bytes(), err
 }
 
+// errNoBytes is a message that is listed but not handed out. When it was expunged meanwhile it is not listed again.
+var errNoBytes = errors.New("upstream listed the message but gave no bytes")
+
 // fetchSection hands the literal of one section to read. What read leaves is thrown away.
 func fetchSection(l *link, uid uint32, section *imap.FetchItemBodySection, read func(io.Reader) error) error {
 	cmd := l.client.Fetch(imap.UIDSetNum(imap.UID(uid)), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}})
-	var readErr error
+	readErr := errNoBytes
 	for m := cmd.Next(); m != nil; m = cmd.Next() {
 		for item := m.Next(); item != nil; item = m.Next() {
-			if body, ok := item.(imapclient.FetchItemDataBodySection); ok && body.Literal != nil && readErr == nil {
+			if body, ok := item.(imapclient.FetchItemDataBodySection); ok && body.Literal != nil && errors.Is(readErr, errNoBytes) {
 				readErr = read(body.Literal)
 			}
 		}

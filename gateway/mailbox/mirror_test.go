@@ -116,3 +116,18 @@ func TestFlagsHaveOneForm(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// FuzzOrigin: whatever is read is written the same again, but for leading zeros.
+func FuzzOrigin(f *testing.F) {
+	f.Add("a/b/1/2")
+	f.Add("//0/0")
+	f.Fuzz(func(t *testing.T, s string) {
+		o, err := ParseOrigin(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseOrigin(o.String()); err != nil || again != o {
+			t.Errorf("%q became %q", s, o)
+		}
+	})
+}

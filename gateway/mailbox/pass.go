@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -15,6 +16,35 @@ const outage = 5
 
 // pushEvery is after how many arrivals the changes of clients get their turn.
 const pushEvery = 20
+
+// mark is what STATUS says about a folder, and when the folder was last looked through.
+type mark struct {
+	messages, unseen, uidNext, uidValidity uint32
+	at                                     time.Time
+}
+
+// unchanged tells whether a folder need not be looked through: STATUS says what it said last time. A flag that STATUS
+// does not count is found within idleRound all the same.
+func (s *Syncer) unchanged(l *link, f folderRow) (bool, error) {
+	data, err := l.client.Status(f.Name, &imap.StatusOptions{NumMessages: true, NumUnseen: true, UIDNext: true, UIDValidity: true}).Wait()
+	if isRefusal(err) {
+		return false, nil // SELECT will say why
+	}
+	if err != nil {
+		return false, fmt.Errorf("status: %w", err)
+	}
+	if data.NumMessages == nil || data.NumUnseen == nil {
+		return false, nil
+	}
+	now := mark{*data.NumMessages, *data.NumUnseen, uint32(data.UIDNext), data.UIDValidity, time.Now()}
+	last := s.marks[f.ID]
+	same := now.at.Sub(last.at) < idleRound
+	if last.at = now.at; same && last == now {
+		return true, nil
+	}
+	s.marks[f.ID] = now
+	return false, nil
+}
 
 // pass mirrors one folder: first what clients changed goes up, then what upstream changed comes down.
 func (s *Syncer) pass(ctx context.Context, l *link, f folderRow) error {
@@ -97,11 +127,14 @@ func (s *Syncer) receiveAll(ctx context.Context, l *link, f folderRow, arrived [
 		if err == nil {
 			inRow = 0
 			delete(s.failed, origin)
-		} else if complete = false; s.broken(ctx, l, err) {
-			return err
 		} else {
+			complete = false
 			inRow++
+			// Noted even when the connection broke: if this message broke it, the next connection gets past it.
 			s.note(ctx, origin, err)
+			if s.broken(ctx, l, err) {
+				return err
+			}
 		}
 		if i%pushEvery == pushEvery-1 {
 			if err := s.push(ctx, l, f); err != nil {
@@ -130,6 +163,9 @@ func (s *Syncer) broken(ctx context.Context, l *link, err error) bool {
 }
 
 func (s *Syncer) note(ctx context.Context, o Origin, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	f := s.failed[o]
 	f.times++
 	f.next = time.Now().Add(s.pauses.message.after(f.times))
@@ -137,15 +173,23 @@ func (s *Syncer) note(ctx context.Context, o Origin, err error) {
 	s.Log.WarnContext(ctx, "message cannot be received yet", "origin", o.String(), "failures", f.times, "error", err)
 }
 
-func (s *Syncer) messageProblem() string {
+// roundProblem says what a round could not do, or "".
+func (s *Syncer) roundProblem(ctx context.Context) (string, error) {
 	switch n := len(s.failed); n {
 	case 0:
-		return ""
 	case 1:
-		return "One message upstream cannot be received yet and is tried again later; the log says why."
+		return "One message upstream cannot be received yet and is tried again later; the log says why.", nil
 	default:
-		return fmt.Sprintf("%d messages upstream cannot be received yet and are tried again later; the log says why.", n)
+		return fmt.Sprintf("%d messages upstream cannot be received yet and are tried again later; the log says why.", n), nil
 	}
+	ids, err := s.Mirror.pendingIDs(ctx, s.Upstream.MailboxID)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(ids, func(id string) bool { return s.tried[id] }) {
+		return fmt.Sprintf("The IMAP server %s has not taken every expunge yet; allow it to this login, or take back the \\Deleted flag of other messages if it has no UIDPLUS.", s.Upstream.Address), nil
+	}
+	return "", nil
 }
 
 // receiveError is a failure behind Receive; the link is still good.

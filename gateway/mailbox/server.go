@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ const (
 	byeTime = time.Second
 )
 
-// errRefused tells a library that a listener must not be served.
+// errMode is a listener that must not be served in its mode.
 var errMode = errors.New("this listener cannot be served")
 
 // Serve accepts on l until ctx ends, then says BYE and returns nil. It closes l.
@@ -140,9 +141,17 @@ func (s *Server) hold(ctx context.Context, size int64) (release func(), err erro
 // quietLogger passes on that something happened in the library, not what: its arguments may hold what a client sent.
 type quietLogger struct{ log *slog.Logger }
 
-// Printf logs the format only.
-func (q quietLogger) Printf(format string, _ ...any) {
-	q.log.Debug("imap connection", "event", format)
+// Printf logs the format only, and of a panic the stack.
+func (q quietLogger) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "panic") {
+		q.log.Debug("imap connection", "event", format)
+		return
+	}
+	for _, a := range args {
+		if stack, ok := a.([]byte); ok {
+			q.log.Error("imap connection", "event", format, "stack", string(stack))
+		}
+	}
 }
 
 // house holds the sessions of one listener.

@@ -47,6 +47,7 @@ type Syncer struct {
 	tried  map[string]bool    // ids of changes that upstream was asked for since the last round over everything
 	// compared is, by folder id, the upstream UIDVALIDITY under which every message was received once.
 	compared map[string]uint32
+	marks    map[string]mark // by folder id
 
 	mu     sync.Mutex
 	status Status
@@ -92,7 +93,7 @@ func (s *Syncer) Run(ctx context.Context) error {
 	if s.pauses == (pauses{}) {
 		s.pauses = defaultPauses()
 	}
-	s.failed, s.tried, s.compared = map[Origin]failure{}, map[string]bool{}, map[string]uint32{}
+	s.failed, s.tried, s.compared, s.marks = map[Origin]failure{}, map[string]bool{}, map[string]uint32{}, map[string]mark{}
 	for failures := 0; ctx.Err() == nil; {
 		synced, err := s.connection(ctx)
 		s.update(func(st *Status) { st.Connected = false })
@@ -213,14 +214,36 @@ func (s *Syncer) round(ctx context.Context, l *link, which scope) (folders int, 
 	}
 	for i := len(all) - 1; i >= 0; i-- {
 		f := all[i]
-		if which == everything || f.Name == inbox || pending[f.ID] {
-			if err := s.pass(ctx, l, f); err != nil {
-				return 0, fmt.Errorf("mirror folder %s: %w", f.ID, err)
-			}
+		due, err := s.due(l, f, which, pending[f.ID])
+		if err != nil {
+			return 0, err
+		}
+		if !due {
+			continue
+		}
+		if err := s.pass(ctx, l, f); err != nil {
+			delete(s.marks, f.ID)
+			return 0, fmt.Errorf("mirror folder %s: %w", f.ID, err)
 		}
 	}
-	s.update(func(st *Status) { st.LastSync, st.Problem = s.Mirror.now(), s.messageProblem() })
+	trouble, err := s.roundProblem(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.update(func(st *Status) { st.LastSync, st.Problem = s.Mirror.now(), trouble })
 	return len(all), nil
+}
+
+// due tells whether a round looks through a folder.
+func (s *Syncer) due(l *link, f folderRow, which scope, pending bool) (bool, error) {
+	if f.Name == inbox || pending {
+		return true, nil
+	}
+	if which != everything {
+		return false, nil
+	}
+	unchanged, err := s.unchanged(l, f)
+	return !unchanged || len(s.failed) > 0, err
 }
 
 // listFolders makes every folder that upstream can select a folder here. One that is gone upstream stays as it was.

@@ -1,9 +1,14 @@
 package mailbox
 
 import (
+	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/sealgate/sealgate/migrations/dbtest"
@@ -60,7 +65,7 @@ func (m *Mirror) mustNotPend(t *testing.T) {
 func TestExpungeWithoutUIDPLUS(t *testing.T) {
 	d, up := newDesk(t, dbtest.SQLite(t)), newMemory(t)
 	up.append(letter("mine"), letter("other's"), letter("third"))
-	d.sync(up.upstream())
+	s, _ := d.sync(up.upstream())
 	d.shows("mine", "other's", "third")
 	other := up.client()
 	store(t, other, imap.SeqSetNum(2), imap.StoreFlagsAdd, imap.FlagDeleted)
@@ -74,6 +79,10 @@ func TestExpungeWithoutUIDPLUS(t *testing.T) {
 	}
 	up.holds(`mine \Deleted`, `other's \Deleted`, "third")
 	d.shows(`other's \Deleted`, "third")
+	eventually(t, "the status tells it", func() (bool, string) {
+		p := s.Status().Problem
+		return strings.Contains(p, "has not taken every expunge yet"), p
+	})
 	store(t, other, imap.SeqSetNum(2), imap.StoreFlagsDel, imap.FlagDeleted)
 	up.holds("other's", "third")
 	d.shows("other's", "third")
@@ -232,24 +241,106 @@ func TestOnlyHereIsNeverPushed(t *testing.T) {
 	up.holds("one")
 }
 
-// TestOtherFoldersAreMirrored with their names, and selected by them.
+// TestOtherFoldersAreMirrored with their names, and followed by STATUS.
 func TestOtherFoldersAreMirrored(t *testing.T) {
 	d, up := newDesk(t, dbtest.SQLite(t)), newMemory(t, imap.CapUIDPlus)
-	if err := up.user.Create("Entwürfe/Änderung", nil); err != nil {
+	const name = "Entwürfe/Änderung"
+	deliver := func(subject string) {
+		if _, err := up.user.Append(name, literalOf(letter(subject)), &imap.AppendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := up.user.Create(name, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := up.user.Append("Entwürfe/Änderung", literalOf(letter("draft")), &imap.AppendOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	deliver("draft")
 	d.sync(up.upstream())
-	d.shows()
 	address, _ := d.serve()
 	c := client(t, address, "desk", "gate", nil)
-	eventually(t, "the folder has its message", func() (bool, string) {
-		data, err := c.Select("Entwürfe/Änderung", nil).Wait()
-		if err != nil {
-			return false, err.Error()
+	holds := func(n uint32) {
+		eventually(t, "the folder has its messages", func() (bool, string) {
+			data, err := c.Select(name, nil).Wait()
+			if err != nil {
+				return false, err.Error()
+			}
+			return data.NumMessages == n, "another number"
+		})
+	}
+	holds(1)
+	deliver("second")
+	holds(2)
+	store(t, c, imap.SeqSetNum(1), imap.StoreFlagsAdd, imap.FlagDeleted)
+	if err := c.Expunge().Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := client(t, up.address, "up", "stream", nil)
+	if _, err := other.Select(name, nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	upstreamHolds(t, other, "second")
+}
+
+// TestMessageThatBreaksTheConnection is passed over by the next connection. This upstream has no IDLE, so that the
+// sync polls.
+func TestMessageThatBreaksTheConnection(t *testing.T) {
+	d := newDesk(t, dbtest.SQLite(t))
+	l := listen(t)
+	background(t, func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() { l.Close() })
+		defer stop()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return nil
+			}
+			breaksAtFirst(ctx, c)
 		}
-		return data.NumMessages == 1, "empty"
 	})
+	d.sync(Upstream{Address: l.Addr().String(), TLS: "none", Username: "up", Password: "stream"})
+	d.shows("second")
+}
+
+// breaksAtFirst is an upstream server with two messages. It hangs up when it is asked for the first.
+func breaksAtFirst(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	fmt.Fprint(c, "* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n")
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		tag, command, _ := strings.Cut(lines.Text(), " ")
+		message := letter("second")
+		switch {
+		case strings.HasPrefix(command, "LIST"):
+			fmt.Fprint(c, "* LIST () \"/\" INBOX\r\n")
+		case strings.HasPrefix(command, "SELECT"):
+			fmt.Fprint(c, "* 2 EXISTS\r\n* OK [UIDVALIDITY 5] valid\r\n")
+		case strings.HasPrefix(command, "UID FETCH 1:*"):
+			fmt.Fprint(c, "* 1 FETCH (UID 1 FLAGS ())\r\n* 2 FETCH (UID 2 FLAGS ())\r\n")
+		case strings.HasPrefix(command, "UID FETCH 1 ") && strings.Contains(command, "BODY.PEEK[]"):
+			fmt.Fprint(c, "* 1 FETCH (UID 1 BODY[] nonsense\r\n")
+			return
+		case strings.Contains(command, "BODY.PEEK[]"):
+			fmt.Fprintf(c, "* 2 FETCH (UID 2 BODY[] {%d}\r\n%s)\r\n", len(message), message)
+		case strings.HasPrefix(command, "UID FETCH"):
+			number := strings.Fields(command)[2]
+			fmt.Fprintf(c, "* %s FETCH (UID %s FLAGS () RFC822.SIZE %d INTERNALDATE \" 4-Mar-2026 10:00:00 +0100\")\r\n", number, number, len(message))
+		}
+		fmt.Fprintf(c, "%s OK done\r\n", tag)
+	}
+}
+
+// TestRefusedLoginWaitsLong: trying on would lock the account at many providers.
+func TestRefusedLoginWaitsLong(t *testing.T) {
+	d, up := newDesk(t, dbtest.SQLite(t)), newMemory(t)
+	u := up.upstream()
+	u.Password = "wrong"
+	s, _ := d.sync(u, func(s *Syncer) { s.pauses.login = defaultPauses().login })
+	eventually(t, "the status says it", func() (bool, string) {
+		p := s.Status().Problem
+		return strings.Contains(p, "refused the login of up; correct user name or password"), p
+	})
+	first, later := defaultPauses().login.after(1), defaultPauses().login.after(20)
+	if first < 2*time.Minute || later < 30*time.Minute || later > time.Hour {
+		t.Errorf("waits %v, later %v", first, later)
+	}
 }
