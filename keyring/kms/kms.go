@@ -4,10 +4,14 @@
 // caller's transaction, so that a message, its queue rows and its log entry commit together. Beneath it a Provider
 // (the customer's KMS) wraps a lease, a key encryption key of ours; the lease wraps one fresh data encryption key
 // per object. Objects open only under the Ref that the caller states. The package never caches plaintext.
+//
+// Two rules for callers: Ready comes before a transaction that seals, never inside it; and an object that may be old is
+// opened outside of a transaction, as its lease may have to be asked from the provider.
 package kms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -56,37 +60,53 @@ type Keeper struct {
 	provider Provider
 	now      func() time.Time
 	instance string
-	opening  singleflight.Group // unwraps of older leases, one call each
+	opening  singleflight.Group // leases being made or unwrapped, one call each
 
-	mu      sync.Mutex
+	// mu guards what follows and the bytes of the keys: none is wiped while it is in use.
+	mu      sync.RWMutex
 	leases  map[string]seal.Key // resident, by id
-	current *lease              // seals; nil until Ready made one
+	current *lease              // seals
+	closed  bool
 }
 
-// Open reads the instance from db and proves that p opens the newest lease. A first start makes the instance.
-// now is the clock. It fails with a sentence for the administrator when sealed data exists that p cannot open.
-// Closing the Keeper does not close p.
+var errClosed = errors.New("the keeper is closed")
+
+// Open reads the instance from db, proves that p opens the newest lease, and makes the keeper Ready. A first start makes
+// the instance and a lease. now is the clock. It fails with a sentence for the administrator when sealed data exists
+// that p cannot open. Closing the Keeper does not close p.
 func Open(ctx context.Context, db *gorm.DB, p Provider, now func() time.Time) (*Keeper, error) {
 	k := &Keeper{db: db, provider: p, now: now, leases: map[string]seal.Key{}}
 	var err error
 	if k.instance, err = instanceOf(ctx, db, now()); err != nil {
 		return nil, fmt.Errorf("read instance: %w", err)
 	}
-	newest, ok, err := newestLease(ctx, db)
-	if err != nil {
-		return nil, fmt.Errorf("read leases: %w", err)
+	if err := k.prove(ctx); err != nil {
+		return nil, err
 	}
-	if !ok {
-		return k, nil
-	}
-	if newest.Provider != p.Name() || newest.KeyRef != p.KeyRef() {
-		return nil, fmt.Errorf("this database was sealed with another key (%s %s, not %s %s); start with the key file that belongs to it, or restore that from its backup",
-			newest.Provider, newest.KeyRef, p.Name(), p.KeyRef())
-	}
-	if _, err := k.leaseKey(ctx, newest.ID); err != nil {
-		return nil, fmt.Errorf("open the sealing key of this database: %w", err)
+	if err := k.Ready(ctx); err != nil {
+		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
+}
+
+// prove opens the newest lease, if there is one.
+func (k *Keeper) prove(ctx context.Context) error {
+	newest, ok, err := newestLease(ctx, k.db)
+	if err != nil {
+		return fmt.Errorf("read leases: %w", err)
+	}
+	if !ok {
+		return nil
+	}
+	if newest.Provider != k.provider.Name() || newest.KeyRef != k.provider.KeyRef() {
+		return fmt.Errorf("this key file is not the one that sealed this database (it holds %s key %s, the database needs %s key %s); start with the key file that belongs to it, or restore that from its backup",
+			k.provider.Name(), k.provider.KeyRef(), newest.Provider, newest.KeyRef)
+	}
+	err = k.load(ctx, newest)
+	if errors.Is(err, seal.ErrTampered) || errors.Is(err, seal.ErrContext) {
+		return fmt.Errorf("this key file is not the one that sealed this database, although it bears the same id, or one of them was altered; restore both from one backup (%w)", err)
+	}
+	return err
 }
 
 // SealedDataExists tells whether db already holds something sealed, so that a missing key file is an error and not a
@@ -104,22 +124,23 @@ func (k *Keeper) Instance() string { return k.instance }
 
 // Check proves that the provider still opens the newest lease (sealgate doctor), by a real unwrap.
 func (k *Keeper) Check(ctx context.Context) error {
-	if err := k.Ready(ctx); err != nil {
-		return err
-	}
 	newest, ok, err := newestLease(ctx, k.db)
-	if err != nil || !ok {
+	if err != nil {
 		return fmt.Errorf("read leases: %w", err)
+	}
+	if !ok {
+		return k.Ready(ctx)
 	}
 	key, err := k.unwrapLease(ctx, newest)
 	key.Wipe()
 	return err
 }
 
-// Close wipes every resident key. The Keeper is of no use afterwards.
+// Close wipes every resident key. The Keeper seals and opens nothing afterwards.
 func (k *Keeper) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.closed = true
 	for id, key := range k.leases {
 		key.Wipe()
 		delete(k.leases, id)

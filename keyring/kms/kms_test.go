@@ -2,19 +2,23 @@ package kms_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/sealgate/sealgate/keyring/kms"
 	"github.com/sealgate/sealgate/keyring/kms/local"
 	"github.com/sealgate/sealgate/keyring/seal"
+	"github.com/sealgate/sealgate/migrations"
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
 )
@@ -36,9 +40,7 @@ func openKeeper(t *testing.T, db *gorm.DB, p kms.Provider) *kms.Keeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { k.Close() })
 	return k
 }
 
@@ -150,88 +152,29 @@ func TestObjectsAreWrittenOnceAndShredded(t *testing.T) {
 
 func TestAnotherKeyFileIsRefused(t *testing.T) {
 	db := dbtest.SQLite(t)
-	openKeeper(t, db, newProvider(t))
-	_, err := kms.Open(t.Context(), db, newProvider(t), time.Now)
-	if err == nil || !strings.Contains(err.Error(), "key file that belongs to it") {
-		t.Errorf("another key file: %v", err)
+	if exists, err := kms.SealedDataExists(t.Context(), db); err != nil || exists {
+		t.Errorf("sealed data exists in an empty database: %t, %v", exists, err)
 	}
+	p := newProvider(t)
+	openKeeper(t, db, p)
 	if exists, err := kms.SealedDataExists(t.Context(), db); err != nil || !exists {
 		t.Errorf("sealed data exists: %t, %v", exists, err)
 	}
+	for name, other := range map[string]kms.Provider{"another id": newProvider(t), "the same id": renamed{newProvider(t), p.KeyRef()}} {
+		_, err := kms.Open(t.Context(), db, other, time.Now)
+		if err == nil || !strings.Contains(err.Error(), "not the one that sealed this database") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
-// faulty is a provider whose answers can be broken.
-type faulty struct {
+// renamed is a provider that bears another's id.
+type renamed struct {
 	*local.Provider
-	err error
+	ref string
 }
 
-func (f *faulty) Wrap(ctx context.Context, key seal.Key, ec seal.EncryptionContext) ([]byte, string, error) {
-	if f.err != nil {
-		return nil, "", f.err
-	}
-	return f.Provider.Wrap(ctx, key, ec)
-}
-
-func (f *faulty) Unwrap(ctx context.Context, wrapped []byte, version string, ec seal.EncryptionContext) (seal.Key, error) {
-	if f.err != nil {
-		return seal.Key{}, f.err
-	}
-	return f.Provider.Unwrap(ctx, wrapped, version, ec)
-}
-
-// TestFaultsAreTypedAndWriteNothing: the KMS's "no" comes through as it is, and nothing is sealed without a lease.
-func TestFaultsAreTypedAndWriteNothing(t *testing.T) {
-	for _, fault := range []error{seal.ErrDenied, seal.ErrDisabled, seal.ErrGone, seal.ErrUnreachable, seal.ErrThrottled} {
-		db := dbtest.SQLite(t)
-		p := &faulty{Provider: newProvider(t)}
-		k, err := kms.Open(t.Context(), db, p, time.Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.err = fmt.Errorf("provider: %w", fault)
-		if err := k.Ready(t.Context()); !errors.Is(err, fault) {
-			t.Errorf("ready: %v, want %v", err, fault)
-		}
-		if err := k.Seal(t.Context(), db, ref("1"), []byte("words")); err == nil {
-			t.Errorf("%v: something was sealed without a lease", fault)
-		}
-		var n int64
-		if err := db.Table("sealed_segments").Count(&n).Error; err != nil || n != 0 {
-			t.Errorf("%v: %d rows were written (%v)", fault, n, err)
-		}
-		p.err = nil
-		if err := k.Ready(t.Context()); err != nil {
-			t.Errorf("the KMS is back, and: %v", err)
-		}
-	}
-}
-
-// TestSpentLeaseIsReplaced: after an hour a new lease seals, and what the old one sealed still opens.
-func TestSpentLeaseIsReplaced(t *testing.T) {
-	db := dbtest.SQLite(t)
-	now := time.Now()
-	k, err := kms.Open(t.Context(), db, newProvider(t), func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, id := range []string{"1", "2"} {
-		if err := k.Ready(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		mustSeal(t, k, db, ref(id), []byte("words"))
-		var leases int64
-		if err := db.Table("leases").Count(&leases).Error; err != nil || leases != int64(i+1) {
-			t.Errorf("%d leases after object %s (%v)", leases, id, err)
-		}
-		now = now.Add(61 * time.Minute)
-	}
-	for _, id := range []string{"1", "2"} {
-		if _, err := k.Open(t.Context(), db, ref(id)); err != nil {
-			t.Errorf("object %s: %v", id, err)
-		}
-	}
-}
+func (r renamed) KeyRef() string { return r.ref }
 
 // TestStreamsAtConstantMemory: a large object goes in and out without being held.
 func TestStreamsAtConstantMemory(t *testing.T) {
@@ -253,7 +196,156 @@ func TestStreamsAtConstantMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if n, err := io.Copy(io.Discard, r); err != nil || n != size {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if n, err := io.CopyN(io.Discard, r, size/2); err != nil || n != size/2 {
 		t.Errorf("opened %d bytes, %v", n, err)
 	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("half of the object holds %d bytes of memory", grown)
+	}
+	// The reader holds no read transaction: the write-ahead log can be taken over and emptied under it.
+	var busy struct{ Busy int }
+	if err := db.Raw("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy).Error; err != nil || busy.Busy != 0 {
+		t.Errorf("checkpoint while reading: busy %d, %v", busy.Busy, err)
+	}
+	if n, err := io.Copy(io.Discard, r); err != nil || n != size/2 {
+		t.Errorf("opened %d bytes more, %v", n, err)
+	}
+}
+
+// TestNothingReadableIsOnDisk: database, write-ahead log and key file hold no word of what was sealed.
+func TestNothingReadableIsOnDisk(t *testing.T) {
+	address := dbtest.SQLiteURL(t)
+	db, err := migrations.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer migrations.Close(db)
+	k := openKeeper(t, db, newProvider(t))
+	for _, size := range []int{1, 20_000} {
+		mustSeal(t, k, db, ref(strconv.Itoa(size)), bytes.Repeat([]byte("canary-word "), size))
+	}
+	folder := filepath.Dir(strings.TrimPrefix(address, "sqlite:"))
+	look := func(when string) {
+		files, err := filepath.Glob(filepath.Join(folder, "*"))
+		if err != nil || len(files) < 2 {
+			t.Fatalf("files %v, %v", files, err)
+		}
+		for _, path := range files {
+			content, err := os.ReadFile(path)
+			if err != nil || bytes.Contains(content, []byte("canary")) || len(content) == 0 && !strings.HasSuffix(path, "-wal") {
+				t.Errorf("%s: %s holds the canary or nothing at all (%v)", when, filepath.Base(path), err)
+			}
+		}
+	}
+	look("in the write-ahead log")
+	if err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)").Error; err != nil {
+		t.Fatal(err)
+	}
+	look("in the database")
+}
+
+// TestFullDatabaseIsSaid: when no space is left the seal fails, nothing is kept, and what was there still opens.
+func TestFullDatabaseIsSaid(t *testing.T) {
+	db := dbtest.SQLite(t)
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1) // the limit below is the connection's
+	k := openKeeper(t, db, newProvider(t))
+	mustSeal(t, k, db, ref("1"), []byte("words"))
+	var pages int64
+	if err := db.Raw("PRAGMA page_count").Scan(&pages).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages+20)).Error; err != nil {
+		t.Fatal(err)
+	}
+	err = db.Transaction(func(tx *gorm.DB) error {
+		_, err := k.SealFrom(t.Context(), tx, ref("2"), io.LimitReader(rand.Reader, 1<<20))
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("seal in a full database: %v", err)
+	}
+	if _, err := k.Open(t.Context(), db, ref("2")); !errors.Is(err, seal.ErrGone) {
+		t.Errorf("open what did not fit: %v", err)
+	}
+	if opened, err := k.Open(t.Context(), db, ref("1")); err != nil || string(opened) != "words" {
+		t.Errorf("open what was there: %q, %v", opened, err)
+	}
+}
+
+// TestFailingSourceSealsNothing: a source that breaks off leaves no object, even if the caller commits.
+func TestFailingSourceSealsNothing(t *testing.T) {
+	db := dbtest.SQLite(t)
+	k := openKeeper(t, db, newProvider(t))
+	broken := errors.New("the line is broken")
+	err := db.Transaction(func(tx *gorm.DB) error {
+		source := io.MultiReader(io.LimitReader(rand.Reader, 1<<20), iotest.ErrReader(broken))
+		if _, err := k.SealFrom(t.Context(), tx, ref("1"), source); !errors.Is(err, broken) {
+			t.Errorf("seal: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Open(t.Context(), db, ref("1")); !errors.Is(err, seal.ErrGone) {
+		t.Errorf("open: %v", err)
+	}
+}
+
+// TestOneAlteredObjectDoesNotHideTheOthers: a list shows what opens, and the error names what does not.
+func TestOneAlteredObjectDoesNotHideTheOthers(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		k := openKeeper(t, db, newProvider(t))
+		ids := []string{"a", "b", "c", "d"}
+		for _, id := range ids {
+			mustSeal(t, k, db, ref(id), []byte(id))
+		}
+		for _, sql := range []string{
+			"UPDATE sealed_objects SET sealed_ms = sealed_ms + 1 WHERE object_id = 'b'",
+			"DELETE FROM sealed_segments WHERE object_id = 'c'",
+		} {
+			if err := db.Exec(sql).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		many, err := k.OpenMany(t.Context(), db, kms.Article, ids)
+		if !kms.Altered(err) || !strings.Contains(err.Error(), "b: ") {
+			t.Errorf("open many: %v", err)
+		}
+		if len(many) != 2 || string(many["a"]) != "a" || string(many["d"]) != "d" {
+			t.Errorf("open many: %q", many)
+		}
+		if _, err := k.Open(t.Context(), db, ref("c")); !errors.Is(err, seal.ErrGone) {
+			t.Errorf("an object without bytes: %v", err)
+		}
+	})
+}
+
+// TestLaterSegmentsCannotBeTakenAway: an object of many rows that misses its end, or its middle, is altered.
+func TestLaterSegmentsCannotBeTakenAway(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		k := openKeeper(t, db, newProvider(t))
+		for id, sql := range map[string]string{
+			"end":     "DELETE FROM sealed_segments WHERE object_id = 'end' AND seq = 3",
+			"middle":  "DELETE FROM sealed_segments WHERE object_id = 'middle' AND seq = 1",
+			"doubled": "UPDATE sealed_segments SET data = (SELECT data FROM sealed_segments WHERE object_id = 'doubled' AND seq = 1) WHERE object_id = 'doubled' AND seq = 2",
+		} {
+			mustSeal(t, k, db, ref(id), make([]byte, 900_000))
+			if err := db.Exec(sql).Error; err != nil {
+				t.Fatal(err)
+			}
+			if _, err := k.Open(t.Context(), db, ref(id)); !errors.Is(err, seal.ErrTampered) {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
 }

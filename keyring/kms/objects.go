@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sealgate/sealgate/keyring/seal"
@@ -32,10 +33,6 @@ func (k *Keeper) SealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader
 }
 
 func (k *Keeper) sealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader) (int64, error) {
-	l, err := k.sealing()
-	if err != nil {
-		return 0, err
-	}
 	sealed := time.UnixMilli(k.now().UnixMilli())
 	ec := k.context(ref, sealed)
 	dek, err := seal.NewKey(rand.Reader)
@@ -43,15 +40,20 @@ func (k *Keeper) sealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader
 		return 0, err
 	}
 	defer dek.Wipe()
-	row := objectRow{Kind: string(ref.Kind), ObjectID: ref.ID, Version: ref.Version, LeaseID: l.id, SealedMS: sealed.UnixMilli()}
-	if row.WrappedDEK, err = l.key.Wrap(dek, ec, rand.Reader); err != nil {
+	lease, wrapped, err := k.wrapDEK(dek, ec)
+	if err != nil {
 		return 0, err
 	}
-	if row.Size, err = writeSegments(ctx, tx, ref, dek, ec, r); err != nil {
+	size, err := writeSegments(ctx, tx, ref, dek, ec, r)
+	if err != nil {
 		return 0, err
 	}
-	k.sealedBytes(l, row.Size)
-	return row.Size, tx.WithContext(ctx).Create(&row).Error
+	k.sealedBytes(lease, size)
+	row := objectRow{
+		Kind: string(ref.Kind), ObjectID: ref.ID, Version: ref.Version,
+		LeaseID: lease.id, WrappedDEK: wrapped, Size: size, SealedMS: sealed.UnixMilli(),
+	}
+	return size, tx.WithContext(ctx).Create(&row).Error
 }
 
 func writeSegments(ctx context.Context, tx *gorm.DB, ref Ref, dek seal.Key, ec seal.EncryptionContext, r io.Reader) (int64, error) {
@@ -61,7 +63,11 @@ func writeSegments(ctx context.Context, tx *gorm.DB, ref Ref, dek seal.Key, ec s
 		return 0, err
 	}
 	size, err := io.Copy(w, r)
-	if err := errors.Join(err, w.Close()); err != nil {
+	if err != nil {
+		w.Close() // wipes its buffer; nothing of it is flushed to a row
+		return 0, err
+	}
+	if err := w.Close(); err != nil {
 		return 0, err
 	}
 	return size, rows.flush()
@@ -114,7 +120,8 @@ func (k *Keeper) Open(ctx context.Context, db *gorm.DB, ref Ref) ([]byte, error)
 	return plaintext, nil
 }
 
-// OpenReader streams the plaintext of ref at constant memory. It reads row by row and holds no transaction open.
+// OpenReader streams the plaintext of ref at constant memory. It reads row by row and holds no transaction open. Bytes
+// read are of no use before io.EOF came; its errors wrap those of package seal.
 func (k *Keeper) OpenReader(ctx context.Context, db *gorm.DB, ref Ref) (io.ReadCloser, error) {
 	var row objectRow
 	err := db.WithContext(ctx).Where("kind = ? AND object_id = ? AND version = ?", string(ref.Kind), ref.ID, ref.Version).Take(&row).Error
@@ -124,21 +131,21 @@ func (k *Keeper) OpenReader(ctx context.Context, db *gorm.DB, ref Ref) (io.ReadC
 	if err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
-	r, err := k.open(ctx, row, ref, &segmentReader{db: db.WithContext(ctx), ref: ref})
+	r, err := k.open(ctx, db, row, &segmentReader{db: db.WithContext(ctx), ref: ref})
 	if err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
 	return r, nil
 }
 
-// open unwraps the object's key under what the caller says it is, and starts reading its sealed stream.
-func (k *Keeper) open(ctx context.Context, row objectRow, ref Ref, sealed io.Reader) (*opened, error) {
-	lease, err := k.leaseKey(ctx, row.LeaseID)
-	if err != nil {
+// open unwraps the object's key and starts reading its sealed stream. The row was found by what the caller says the
+// object is, so its kind, id and version are the caller's.
+func (k *Keeper) open(ctx context.Context, db *gorm.DB, row objectRow, sealed io.Reader) (*opened, error) {
+	if err := k.loadLease(ctx, db, row.LeaseID); err != nil {
 		return nil, err
 	}
-	ec := k.context(ref, time.UnixMilli(row.SealedMS))
-	dek, err := lease.Unwrap(row.WrappedDEK, ec)
+	ec := k.context(Ref{Kind: Kind(row.Kind), ID: row.ObjectID, Version: row.Version}, time.UnixMilli(row.SealedMS))
+	dek, err := k.unwrapDEK(row, ec)
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +155,19 @@ func (k *Keeper) open(ctx context.Context, row objectRow, ref Ref, sealed io.Rea
 		return nil, err
 	}
 	return &opened{Reader: r, dek: dek}, nil
+}
+
+// loadLease makes the lease of an object resident. It reads through the caller's connection: inside a transaction all
+// others may be waiting for this one to end.
+func (k *Keeper) loadLease(ctx context.Context, db *gorm.DB, id string) error {
+	if k.resident(id) {
+		return nil
+	}
+	row, err := leaseByID(ctx, db, id)
+	if err != nil {
+		return err
+	}
+	return k.load(ctx, row)
 }
 
 // opened is an object being read.
@@ -175,8 +195,11 @@ func (r *segmentReader) Read(p []byte) (int, error) {
 	for len(r.data) == 0 {
 		var row segmentRow
 		err := r.db.Where("kind = ? AND object_id = ? AND version = ? AND seq = ?", string(r.ref.Kind), r.ref.ID, r.ref.Version, r.seq).Take(&row).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
+		if errors.Is(err, gorm.ErrRecordNotFound) && r.seq > 0 {
 			return 0, io.EOF
+		}
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return 0, seal.ErrGone // shredded since its key row was read
 		}
 		if err != nil {
 			return 0, err
@@ -193,17 +216,27 @@ func (r *segmentReader) Read(p []byte) (int, error) {
 const manyAtOnce = 500
 
 // OpenMany opens version 1 of many small objects of one kind with two queries for every 500. Missing ids are absent
-// from the map.
+// from the map. Objects that were altered do not keep the others from opening: the map then holds the others, and
+// the error names those and wraps their reason. Any other error leaves the map nil.
 func (k *Keeper) OpenMany(ctx context.Context, db *gorm.DB, kind Kind, ids []string) (map[string][]byte, error) {
 	all := make(map[string][]byte, len(ids))
-	for len(ids) > 0 {
-		n := min(len(ids), manyAtOnce)
-		if err := k.openSome(ctx, db.WithContext(ctx), kind, ids[:n], all); err != nil {
+	var altered []error
+	for some := range slices.Chunk(ids, manyAtOnce) {
+		err := k.openSome(ctx, db.WithContext(ctx), kind, some, all)
+		if err != nil && !Altered(err) {
 			return nil, fmt.Errorf("open %s objects: %w", kind, err)
 		}
-		ids = ids[n:]
+		altered = append(altered, err)
+	}
+	if err := errors.Join(altered...); err != nil {
+		return all, fmt.Errorf("open %s objects: %w", kind, err)
 	}
 	return all, nil
+}
+
+// Altered tells whether err is about one object's sealed bytes, and not about the key or the KMS.
+func Altered(err error) bool {
+	return errors.Is(err, seal.ErrTampered) || errors.Is(err, seal.ErrContext) || errors.Is(err, seal.ErrUnsupported)
 }
 
 func (k *Keeper) openSome(ctx context.Context, db *gorm.DB, kind Kind, ids []string, all map[string][]byte) error {
@@ -219,19 +252,32 @@ func (k *Keeper) openSome(ctx context.Context, db *gorm.DB, kind Kind, ids []str
 	for _, s := range segments {
 		streams[s.ObjectID] = append(streams[s.ObjectID], s.Data...)
 	}
+	var altered []error
 	for _, o := range objects {
-		r, err := k.open(ctx, o, Ref{Kind: kind, ID: o.ObjectID, Version: 1}, bytes.NewReader(streams[o.ObjectID]))
-		if err != nil {
+		stream, ok := streams[o.ObjectID]
+		if !ok {
+			continue // shredded between the two queries
+		}
+		plaintext, err := k.openAll(ctx, db, o, stream)
+		if err != nil && !Altered(err) {
 			return fmt.Errorf("%s: %w", o.ObjectID, err)
 		}
-		plaintext, err := io.ReadAll(r)
-		r.Close()
 		if err != nil {
-			return fmt.Errorf("%s: %w", o.ObjectID, err)
+			altered = append(altered, fmt.Errorf("%s: %w", o.ObjectID, err))
+			continue
 		}
 		all[o.ObjectID] = plaintext
 	}
-	return nil
+	return errors.Join(altered...)
+}
+
+func (k *Keeper) openAll(ctx context.Context, db *gorm.DB, row objectRow, stream []byte) ([]byte, error) {
+	r, err := k.open(ctx, db, row, bytes.NewReader(stream))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
 }
 
 // Shred removes every version of an object with its wrapped keys. Removing what is not there is no error.

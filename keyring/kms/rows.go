@@ -2,8 +2,11 @@ package kms
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/sealgate/sealgate/keyring/seal"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
@@ -75,4 +78,31 @@ func instanceOf(ctx context.Context, db *gorm.DB, now time.Time) (string, error)
 		}
 	}
 	return rows[0].ID, nil
+}
+
+// newestLease returns the lease made last, and whether there is one.
+func newestLease(ctx context.Context, db *gorm.DB) (leaseRow, bool, error) {
+	var rows []leaseRow
+	err := db.WithContext(ctx).Order("created_ms DESC, id DESC").Limit(1).Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return leaseRow{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+func leaseByID(ctx context.Context, db *gorm.DB, id string) (leaseRow, error) {
+	var row leaseRow
+	err := db.WithContext(ctx).Where("id = ?", id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, fmt.Errorf("lease %s: %w", id, seal.ErrGone)
+	}
+	return row, err
+}
+
+// sealedUnder counts the objects that a lease sealed, and their bytes.
+func sealedUnder(ctx context.Context, db *gorm.DB, id string) (objects, bytes int64, err error) {
+	var sum struct{ Objects, Bytes int64 }
+	err = db.WithContext(ctx).Model(&objectRow{}).Select("COUNT(*) AS objects, COALESCE(SUM(size), 0) AS bytes").
+		Where("lease_id = ?", id).Scan(&sum).Error
+	return sum.Objects, sum.Bytes, err
 }
