@@ -25,7 +25,7 @@ func NewKey(random io.Reader) (Key, error) {
 	return k, nil
 }
 
-// KeyFromBytes copies b, which must be 32 bytes, into a Key and wipes b.
+// KeyFromBytes copies b, which must be 32 bytes and not all zero, into a Key and wipes b.
 func KeyFromBytes(b []byte) (Key, error) {
 	defer clear(b)
 	if len(b) != keySize {
@@ -33,6 +33,9 @@ func KeyFromBytes(b []byte) (Key, error) {
 	}
 	k := Key{b: new([keySize]byte)}
 	copy(k.b[:], b)
+	if err := k.usable(); err != nil {
+		return Key{}, fmt.Errorf("%w: %w", ErrTampered, err)
+	}
 	return k, nil
 }
 

@@ -77,6 +77,9 @@ func TestKeyBytesAreTakenAndWiped(t *testing.T) {
 			t.Error("the key is not what it was made of")
 		}
 	}
+	if _, err := KeyFromBytes(make([]byte, 32)); !errors.Is(err, ErrTampered) {
+		t.Errorf("a key of zeros: %v", err)
+	}
 	if _, err := NewKey(bytes.NewReader(make([]byte, 31))); err == nil {
 		t.Error("a key was made of too little randomness")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,6 +41,9 @@ const (
 	maxMemoryKiB    = 1 << 20
 	maxTime         = 20
 	maxFileSize     = 64 << 10
+	saltSize        = 16
+	keySize         = 32
+	wrappedSize     = 12 + keySize + 16 // nonce, key, tag: see docs/sealed-format.md
 )
 
 // Create makes a new key file at path (mode 0600, folder 0700, written to disk before it returns) and opens it.
@@ -71,7 +75,7 @@ func protect(key seal.Key, id string, passphrase []byte) ([]byte, *argon2Cost, e
 	if len(passphrase) == 0 {
 		return key.Export(), nil, nil
 	}
-	cost := &argon2Cost{Salt: make([]byte, 16), Time: argon2Time, MemoryKiB: argon2MemoryKiB, Threads: argon2Threads}
+	cost := &argon2Cost{Salt: make([]byte, saltSize), Time: argon2Time, MemoryKiB: argon2MemoryKiB, Threads: argon2Threads}
 	if _, err := rand.Read(cost.Salt); err != nil {
 		return nil, nil, err
 	}
@@ -85,7 +89,7 @@ func protect(key seal.Key, id string, passphrase []byte) ([]byte, *argon2Cost, e
 }
 
 func (c *argon2Cost) key(passphrase []byte) (seal.Key, error) {
-	return seal.KeyFromBytes(argon2.IDKey(passphrase, c.Salt, c.Time, c.MemoryKiB, c.Threads, 32))
+	return seal.KeyFromBytes(argon2.IDKey(passphrase, c.Salt, c.Time, c.MemoryKiB, c.Threads, keySize))
 }
 
 // fileContext binds a wrapped key to the id in its file.
@@ -93,19 +97,31 @@ func fileContext(id string) seal.EncryptionContext {
 	return seal.EncryptionContext{Type: "key-file", ID: id, Time: time.UnixMilli(0)}
 }
 
-// writeNew writes a file that must not exist yet, and returns when it and its name are on disk.
+// writeNew makes a file with this content, and returns when it and its name are on disk. It fails with fs.ErrExist when
+// there is one. The file gets its name when it is whole, so a crash leaves none that would be taken for a damaged one.
 func writeNew(path string, content []byte) error {
 	folder := filepath.Dir(path)
+	_, err := os.Stat(folder)
+	newFolder := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".new-*") // mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Link(f.Name(), path) // unlike a rename it never overwrites
+	}
+	if err := errors.Join(err, os.Remove(f.Name())); err != nil {
+		return err
+	}
+	if newFolder {
+		if err := syncFolder(filepath.Dir(folder)); err != nil {
+			return err
+		}
 	}
 	return syncFolder(folder)
 }
@@ -125,9 +141,9 @@ func Open(path string, passphrase []byte) (*Provider, error) {
 		return nil, err
 	}
 	defer clear(text)
-	var f keyFile
-	if err := json.Unmarshal(text, &f); err != nil || f.Format != 1 || f.ID == "" {
-		return nil, fmt.Errorf("%s is no key file of this sealgate, or it is damaged; restore it from its backup", path)
+	f, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no key file of this sealgate, or it is damaged; restore it from its backup (%w)", path, err)
 	}
 	defer clear(f.Key)
 	key, err := f.open(passphrase)
@@ -139,29 +155,54 @@ func Open(path string, passphrase []byte) (*Provider, error) {
 
 // readGuarded reads a file that only its owner can read.
 func readGuarded(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", path, ErrMissing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
 	case err != nil:
 		return nil, fmt.Errorf("key file: %w", err)
+	case !info.Mode().IsRegular() || info.Size() > maxFileSize:
+		return nil, fmt.Errorf("%s is no key file; name the right one, or restore it from its backup", path)
 	case info.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("others may read the key file %s (mode %o); run: chmod 600 %s", path, info.Mode().Perm(), path)
-	case !info.Mode().IsRegular() || info.Size() > maxFileSize:
-		return nil, fmt.Errorf("%s is no key file", path)
 	}
-	return os.ReadFile(path)
+	return io.ReadAll(io.LimitReader(file, maxFileSize))
+}
+
+// parse reads a key file's text and checks that what it asks for is within bounds.
+func parse(text []byte) (keyFile, error) {
+	var f keyFile
+	if err := json.Unmarshal(text, &f); err != nil {
+		return keyFile{}, errors.New("it is not JSON of this form") // the cause would repeat what it read
+	}
+	plain, c := f.Argon2 == nil, f.Argon2
+	switch {
+	case f.Format != 1:
+		return keyFile{}, fmt.Errorf("its format is %d, not 1", f.Format)
+	case f.ID == "" || plain && len(f.Key) != keySize || !plain && len(f.Key) != wrappedSize:
+		return keyFile{}, errors.New("the id or the key is not whole")
+	case !plain && (c.Time == 0 || c.Time > maxTime || c.MemoryKiB > maxMemoryKiB || c.Threads == 0 || len(c.Salt) < saltSize):
+		return keyFile{}, errors.New("its passphrase cost is out of bounds")
+	}
+	return f, nil
 }
 
 func (f *keyFile) open(passphrase []byte) (seal.Key, error) {
 	if f.Argon2 == nil {
-		return seal.KeyFromBytes(f.Key)
+		key, err := seal.KeyFromBytes(f.Key)
+		if err != nil {
+			return seal.Key{}, fmt.Errorf("it holds no key; restore it from its backup (%w)", err)
+		}
+		return key, nil
 	}
 	if len(passphrase) == 0 {
 		return seal.Key{}, fmt.Errorf("it is protected and no passphrase was given; set kms.passphrase_file: %w", ErrPassphrase)
-	}
-	if f.Argon2.MemoryKiB > maxMemoryKiB || f.Argon2.Time > maxTime || f.Argon2.Time == 0 || f.Argon2.Threads == 0 {
-		return seal.Key{}, errors.New("its passphrase cost is out of bounds; restore the file from its backup")
 	}
 	guard, err := f.Argon2.key(passphrase)
 	if err != nil {
