@@ -24,7 +24,9 @@ type doctor struct {
 }
 
 func (d *doctor) well(subject, words string) { fmt.Fprintf(d.out, "ok    %-14s %s\n", subject, words) }
+
 func (d *doctor) note(subject, words string) { fmt.Fprintf(d.out, "note  %-14s %s\n", subject, words) }
+
 func (d *doctor) wrong(subject, words string) {
 	d.problems++
 	fmt.Fprintf(d.out, "WRONG %-14s %s\n", subject, words)

@@ -87,8 +87,8 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	p.gateway.MailboxStatus = h.syncs.Status
 	h.submission = &submission.Server{
 		Backend: submission.Backend{
-			Authenticate: func(ctx context.Context, login, password string) (submission.Identity, error) {
-				m, err := p.gateway.AuthenticateMailbox(ctx, login, password, "submission")
+			Authenticate: func(ctx context.Context, login, password, remote string) (submission.Identity, error) {
+				m, err := p.gateway.AuthenticateMailbox(ctx, login, password, remote)
 				return submission.Identity{MailboxID: m.ID, GroupID: m.GroupID, Login: m.Login}, err
 			},
 			MaySend: p.gateway.MaySend,

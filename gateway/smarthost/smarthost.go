@@ -70,8 +70,36 @@ type Result struct {
 	Reply   string
 }
 
-// Send makes one attempt. There is always one result per recipient.
-func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result { panic("skeleton") }
+// Send makes one attempt. There is always one result per recipient. It is safe for concurrent use; ctx ends it at any
+// step.
+func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result {
+	if problem := unsendable(o); problem != "" {
+		return all(e, Result{Outcome: Failed, Code: "5.6.0", Reply: problem})
+	}
+	c, err := dial(ctx, hop)
+	if err != nil {
+		return all(e, classify("connect", err))
+	}
+	defer c.close()
+	return c.send(e, o.Bytes())
+}
 
 // Check connects, negotiates TLS and authenticates, and says in one sentence what is wrong and what to do.
-func Check(ctx context.Context, hop Hop) error { panic("skeleton") }
+func Check(ctx context.Context, hop Hop) error {
+	c, err := dial(ctx, hop)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.quit()
+}
+
+// all gives every recipient the same result.
+func all(e Envelope, r Result) []Result {
+	results := make([]Result, 0, len(e.Recipients))
+	for _, to := range e.Recipients {
+		r.Address = to.Address
+		results = append(results, r)
+	}
+	return results
+}

@@ -8,13 +8,7 @@ package submission
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"log/slog"
-	"net"
-	"time"
-
-	"github.com/sealgate/sealgate/keyring/seal"
 )
 
 // Identity is who logged in: a mailbox of a group.
@@ -40,7 +34,7 @@ type Envelope struct {
 	Ret          string
 }
 
-// Submission is one message as received.
+// Submission is one message as received: every line ends in CRLF, no NUL.
 type Submission struct {
 	Identity Identity
 	Envelope Envelope
@@ -73,40 +67,13 @@ func (r *Refusal) Unwrap() error { return r.Cause }
 // Temporary tells whether the client should try again later.
 func (r *Refusal) Temporary() bool { return r.Code < 500 }
 
-// Backend is what stands behind the server. Errors that are no *Refusal become a generic 451.
+// Backend is what stands behind the server. A *Refusal is said as it is; any other error becomes a generic one, and
+// its text goes to the log only. Every function is called by many sessions at once.
 type Backend struct {
-	// Authenticate checks a login; groups.ErrLogin-like errors become 535, a *Refusal is said as it is.
-	Authenticate func(ctx context.Context, login, password string) (Identity, error)
+	// Authenticate checks a login; every error but a *Refusal becomes 535.
+	Authenticate func(ctx context.Context, login, password, remote string) (Identity, error)
 	// MaySend checks MAIL FROM for an identity; the null reverse-path is always asked too.
 	MaySend func(ctx context.Context, id Identity, reversePath string) error
 	// Submit takes the message. nil error means durable.
 	Submit func(ctx context.Context, s Submission) (Receipt, error)
 }
-
-// Server is one SMTP server; it may serve several listeners.
-type Server struct {
-	Backend         Backend
-	Domain          string // our name in the greeting
-	TLS             *tls.Config
-	MaxMessageBytes int64         // 0 means 50 MiB
-	MaxRecipients   int           // 0 means 100
-	MaxConnections  int           // at once; 0 means 200
-	Budget          int64         // bytes of messages in memory at once over all sessions; 0 means 256 MiB
-	Timeout         time.Duration // per command and per read; 0 means 5 min
-	Spool           *seal.Spool
-	Log             *slog.Logger
-}
-
-// Mode is how a listener speaks TLS.
-type Mode string
-
-// The modes.
-const (
-	Implicit Mode = "implicit" // TLS from the first byte (port 465)
-	StartTLS Mode = "starttls" // AUTH only after STARTTLS (port 587)
-	Plain    Mode = "plain"    // cleartext AUTH; refused unless the listener is on loopback
-)
-
-// Serve accepts on l until ctx ends; then it stops accepting, lets running sessions finish their command, and returns
-// nil.
-func (s *Server) Serve(ctx context.Context, l net.Listener, mode Mode) error { panic("skeleton") }
