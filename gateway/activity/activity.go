@@ -3,6 +3,9 @@
 // Each entry holds the hash of the one before it, so a removed or altered row is found by Verify. Entries hold
 // identifiers and reasons, never a subject, a body, a passphrase or a key. Append runs inside the caller's
 // transaction: an act and its entry commit together or not at all.
+//
+// The chain shows what was altered by someone who does not rewrite all of it. Who can write the database can also make
+// a whole new chain: to find that, note the newest entry's hash elsewhere from time to time.
 package activity
 
 import (
@@ -47,7 +50,9 @@ type Log struct{ db *gorm.DB }
 // New returns the log in db.
 func New(db *gorm.DB) *Log { return &Log{db: db} }
 
-// Append adds e at the end of the chain inside tx. Writers wait for each other on the head's row until they commit.
+// Append adds e at the end of the chain inside tx. Writers wait for each other from here until they commit, so it comes
+// last in a transaction. Bytes that a database cannot hold as text (NUL, broken UTF-8) are replaced, and fields are cut
+// at 998 bytes, details at 4096: names and Message-IDs come from strangers.
 func (l *Log) Append(ctx context.Context, tx *gorm.DB, e Entry) error {
 	if err := l.append(tx.WithContext(ctx), e); err != nil {
 		return fmt.Errorf("append to the activity log: %w", err)

@@ -19,7 +19,7 @@ func appendEntry(t *testing.T, l *activity.Log, db *gorm.DB, e activity.Entry) {
 	t.Helper()
 	e.Time = time.UnixMilli(1_760_000_000_000)
 	if err := db.Transaction(func(tx *gorm.DB) error { return l.Append(t.Context(), tx, e) }); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 }
 
@@ -44,7 +44,13 @@ func TestChainShowsEveryAlteration(t *testing.T) {
 		"first removed":   "DELETE FROM activity WHERE seq = 1",
 		"end cut off":     "DELETE FROM activity WHERE seq > 8",
 		"all removed":     "DELETE FROM activity",
+		"changed hash":    "UPDATE activity SET hash = prev_hash WHERE seq = 10",
+		"inserted":        "INSERT INTO activity SELECT 11, time_ms, actor, act, outcome, group_id, article_id, message_id, fingerprint, detail, hash, hash FROM activity WHERE seq = 10",
+		"swapped":         "UPDATE activity SET actor = CASE seq WHEN 3 THEN 'a' ELSE 'b' END WHERE seq IN (3, 4)",
+		"moved":           "UPDATE activity SET act = actor, actor = act WHERE seq = 7",
 		"head set back":   "UPDATE activity_heads SET seq = 9",
+		"head set on":     "UPDATE activity_heads SET seq = 11",
+		"head removed":    "DELETE FROM activity_heads",
 	}
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		l := activity.New(db)
@@ -128,6 +134,8 @@ func TestFilters(t *testing.T) {
 			"no such":    {activity.Filter{Act: "mess"}, nil},
 			"wildcard":   {activity.Filter{Act: "%."}, nil},
 			"outcome":    {activity.Filter{Outcome: activity.Refused}, nil},
+			"none":       {activity.Filter{ArticleID: "none"}, nil},
+			"too many":   {activity.Filter{Limit: 100_000, Before: 3}, []int64{2, 1}},
 			"other page": {activity.Filter{Act: "message.", Before: 3}, []int64{2, 1}},
 		} {
 			entries, err := l.List(t.Context(), c.filter)
@@ -140,6 +148,55 @@ func TestFilters(t *testing.T) {
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%s: %v, want %v", name, got, c.want)
+			}
+		}
+	})
+}
+
+// TestStrangersTextIsKept: what mail may bring into an entry never keeps the entry, and with it the act, from being
+// written.
+func TestStrangersTextIsKept(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		l := activity.New(db)
+		long := strings.Repeat("\u00e9", 40_000)
+		for name, c := range map[string]struct{ text, message, detail string }{
+			"nul":    {"a\x00b", "a\uFFFDb", "a\uFFFDb"},
+			"latin1": {"caf\xe9", "caf\uFFFD", "caf\uFFFD"},
+			"long":   {long, long[:998], long[:4096]},
+			"odd":    {"x" + long, "x" + long[:996], "x" + long[:4094]},
+			"quotes": {"'\"\\\n%", "'\"\\\n%", "'\"\\\n%"},
+		} {
+			appendEntry(t, l, db, activity.Entry{
+				Actor: "sealgate", Act: "message.received", Outcome: activity.Done, ArticleID: c.text, GroupID: c.text,
+				MessageID: c.text, Detail: map[string]string{"from": c.text},
+			})
+			found, err := l.List(t.Context(), activity.Filter{Limit: 1})
+			if err != nil || found[0].MessageID != c.message || found[0].Detail["from"] != c.detail {
+				t.Errorf("%s: %+v, %v", name, found, err)
+			}
+		}
+		if n, err := l.Verify(t.Context()); err != nil || n != 5 {
+			t.Errorf("verify: %d, %v", n, err)
+		}
+	})
+}
+
+// TestVerifyGoesOnWhileWritersWrite: an auditor may look at any time.
+func TestVerifyGoesOnWhileWritersWrite(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		l := activity.New(db)
+		var writer sync.WaitGroup
+		writer.Go(func() { fill(t, l, db); fill(t, l, db) })
+		done := make(chan struct{})
+		go func() { writer.Wait(); close(done) }()
+		for running := true; running; {
+			select {
+			case <-done:
+				running = false
+			default:
+			}
+			if _, err := l.Verify(t.Context()); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -35,18 +36,42 @@ type headRow struct {
 
 func (headRow) TableName() string { return "activity_heads" }
 
+// The longest texts that are kept, in bytes. A line of mail has at most 998 (RFC 5322, section 2.1.1).
+const (
+	maxField  = 998
+	maxDetail = 4096
+)
+
 func rowOf(e Entry) (row, error) {
-	detail := []byte("{}")
-	if len(e.Detail) > 0 {
-		var err error
-		if detail, err = json.Marshal(e.Detail); err != nil { // map keys come out sorted
-			return row{}, fmt.Errorf("detail: %w", err)
-		}
+	detail, err := detailOf(e.Detail)
+	if err != nil {
+		return row{}, fmt.Errorf("detail: %w", err)
 	}
 	return row{
-		TimeMS: e.Time.UnixMilli(), Actor: e.Actor, Act: e.Act, Outcome: string(e.Outcome), GroupID: e.GroupID,
-		ArticleID: e.ArticleID, MessageID: e.MessageID, Fingerprint: e.Fingerprint, Detail: string(detail),
+		TimeMS: e.Time.UnixMilli(), Actor: clean(e.Actor, maxField), Act: clean(e.Act, maxField),
+		Outcome: clean(string(e.Outcome), maxField), GroupID: clean(e.GroupID, maxField),
+		ArticleID: clean(e.ArticleID, maxField), MessageID: clean(e.MessageID, maxField),
+		Fingerprint: clean(e.Fingerprint, maxField), Detail: detail,
 	}, nil
+}
+
+// detailOf is the detail as JSON with sorted keys, which the hash needs.
+func detailOf(detail map[string]string) (string, error) {
+	cleaned := make(map[string]string, len(detail))
+	for key, value := range detail {
+		cleaned[clean(key, maxField)] = clean(value, maxDetail)
+	}
+	text, err := json.Marshal(cleaned)
+	return string(text), err
+}
+
+// clean makes a text storable on every engine: PostgreSQL refuses NUL and broken UTF-8.
+func clean(text string, limit int) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "")
+	}
+	return text
 }
 
 func (r row) entry() (Entry, error) {

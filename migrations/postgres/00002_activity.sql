@@ -4,7 +4,7 @@ CREATE TABLE activity (
   seq          BIGINT NOT NULL PRIMARY KEY,
   time_ms      BIGINT NOT NULL,
   actor        TEXT   NOT NULL,
-  act          TEXT   NOT NULL,
+  act          TEXT   COLLATE "C" NOT NULL, -- read by ranges, which other collations order otherwise
   outcome      TEXT   NOT NULL,
   group_id     TEXT   NOT NULL DEFAULT '',
   article_id   TEXT   NOT NULL DEFAULT '',
