@@ -114,17 +114,16 @@ func (q *Queue) extend(ctx context.Context, c *claim) (ours bool, err error) {
 }
 
 // takeOver finds attempts whose lease ended: their process died or lost the database, and nobody knows what the next
-// hop answered. Their recipients become Uncertain and are tried again when the schedule says.
-func (q *Queue) takeOver(ctx context.Context) error {
+// hop answered. Their recipients become Uncertain and are tried again when the schedule says. Our own attempts (their
+// tokens) are known to be alive, even if the clock jumped while the machine slept.
+func (q *Queue) takeOver(ctx context.Context, own []string) error {
 	now := q.Now()
 	var ids []string
-	err := q.DB.WithContext(ctx).Model(&recipientRow{}).Distinct("queue_id").
-		Where("state = ? AND lease_until_ms <= ?", Sending, now.UnixMilli()).Limit(100).Find(&ids).Error
-	if err != nil {
+	if err := expired(q.DB.WithContext(ctx), own, now).Model(&recipientRow{}).Distinct("queue_id").Limit(100).Find(&ids).Error; err != nil {
 		return fmt.Errorf("look for ended leases: %w", err)
 	}
 	for _, id := range ids {
-		err := q.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return q.takeOverOne(ctx, tx, id, now) })
+		err := q.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return q.takeOverOne(ctx, tx, id, own, now) })
 		if err != nil {
 			return fmt.Errorf("take over: %w", err)
 		}
@@ -133,15 +132,23 @@ func (q *Queue) takeOver(ctx context.Context) error {
 	return nil
 }
 
-func (q *Queue) takeOverOne(ctx context.Context, tx *gorm.DB, id string, now time.Time) error {
+// expired is the condition for a takeover.
+func expired(db *gorm.DB, own []string, now time.Time) *gorm.DB {
+	find := db.Where("state = ? AND lease_until_ms <= ?", Sending, now.UnixMilli())
+	if len(own) > 0 {
+		find = find.Where("lease_owner NOT IN ?", own)
+	}
+	return find
+}
+
+func (q *Queue) takeOverOne(ctx context.Context, tx *gorm.DB, id string, own []string, now time.Time) error {
 	var messages []messageRow
 	locked := tx.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	if err := locked.Where("id = ?", id).Find(&messages).Error; err != nil || len(messages) == 0 {
 		return err
 	}
 	var rows []recipientRow
-	err := tx.Where("queue_id = ? AND state = ? AND lease_until_ms <= ?", id, Sending, now.UnixMilli()).Order("id").Find(&rows).Error
-	if err != nil || len(rows) == 0 {
+	if err := expired(tx, own, now).Where("queue_id = ?", id).Order("id").Find(&rows).Error; err != nil || len(rows) == 0 {
 		return err
 	}
 	const reply = "the attempt was cut off before its answer was recorded; the message may have arrived and is sent again"

@@ -244,14 +244,14 @@ func (h *house) waitFor(id string, state queue.State, attempts int) queue.Recipi
 
 func eventually(t testing.TB, done func() bool, last func() any) {
 	t.Helper()
-	end := time.NewTimer(20 * time.Second)
+	end := time.NewTimer(time.Minute)
 	defer end.Stop()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for !done() {
 		select {
 		case <-end.C:
-			t.Fatalf("nothing happened within 20 s; last seen: %+v", last())
+			t.Fatalf("nothing happened within a minute; last seen: %+v", last())
 		case <-again.C:
 		}
 	}

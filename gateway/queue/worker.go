@@ -27,23 +27,23 @@ func (q *Queue) hint() chan struct{} {
 func (q *Queue) Run(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()
-	slots, load := make(chan struct{}, q.workers()), newLoad(q.workers())
+	slots, underWay := make(chan struct{}, q.workers()), newUnderWay(q.workers())
 	for ctx.Err() == nil {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
-		c := q.next(ctx, load.full())
+		c := q.next(ctx, underWay)
 		if c == nil {
 			<-slots
 			q.idle(ctx)
 			continue
 		}
-		load.begin(c.message.MailboxID)
+		underWay.begin(c)
 		working.Go(func() {
 			q.attempt(context.WithoutCancel(ctx), c)
-			load.end(c.message.MailboxID)
+			underWay.end(c)
 			<-slots
 			q.Wake() // more may be due for this mailbox
 		})
@@ -52,11 +52,11 @@ func (q *Queue) Run(ctx context.Context) error {
 }
 
 // next returns something to do, or nil.
-func (q *Queue) next(ctx context.Context, busy []string) *claim {
-	if err := q.takeOver(ctx); err != nil && ctx.Err() == nil {
+func (q *Queue) next(ctx context.Context, u *underWay) *claim {
+	if err := q.takeOver(ctx, u.tokens()); err != nil && ctx.Err() == nil {
 		q.Log.ErrorContext(ctx, "queue", "error", err)
 	}
-	c, err := q.claim(ctx, busy)
+	c, err := q.claim(ctx, u.full())
 	if err != nil && ctx.Err() == nil {
 		q.Log.ErrorContext(ctx, "queue", "error", err)
 	}
@@ -123,41 +123,4 @@ func (q *Queue) poll() time.Duration {
 		return q.Poll
 	}
 	return 2 * time.Second
-}
-
-// load counts the attempts under way for each mailbox. A mailbox is one next hop: one that hangs must leave room for
-// the others, so none gets more than half of the workers.
-type load struct {
-	mu    sync.Mutex
-	share int
-	n     map[string]int
-}
-
-func newLoad(workers int) *load { return &load{share: (workers + 1) / 2, n: map[string]int{}} }
-
-func (l *load) begin(mailbox string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.n[mailbox]++
-}
-
-func (l *load) end(mailbox string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.n[mailbox]--; l.n[mailbox] == 0 {
-		delete(l.n, mailbox)
-	}
-}
-
-// full returns the mailboxes that have their share.
-func (l *load) full() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var full []string
-	for mailbox, n := range l.n {
-		if n >= l.share {
-			full = append(full, mailbox)
-		}
-	}
-	return full
 }

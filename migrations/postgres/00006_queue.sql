@@ -16,6 +16,7 @@ CREATE TABLE queue_messages (
 );
 CREATE INDEX queue_messages_article ON queue_messages (article_id);
 CREATE INDEX queue_messages_created ON queue_messages (created_ms);
+CREATE INDEX queue_messages_group ON queue_messages (group_id, created_ms);
 
 CREATE TABLE queue_recipients (
   id               TEXT    NOT NULL PRIMARY KEY,
