@@ -2,7 +2,8 @@
 //
 // An article's bytes, its original and its subject are sealed objects; what stands in clear is what lists and threads
 // need: addresses, Message-ID, dates, size, verdict. Every method that writes takes the caller's transaction.
-// The package decides nothing about who may read.
+// The package decides nothing about who may read. What stands in clear comes from strangers: bytes that a database
+// cannot hold as text are replaced, and a Message-ID is cut at 998 bytes, when it is stored and when it is looked up.
 package archive
 
 import (
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sealgate/sealgate/keyring/kms"
@@ -44,17 +46,17 @@ type Article struct {
 	Date         time.Time
 	Received     time.Time
 	Size         int64  // of the message that the ticket system sees
-	HasOriginal  bool   // the original differs and is kept
+	HasOriginal  bool   // an original is kept beside the message; Put sets it from the content
 	Encryption   string // in: the verdict word; out: the protection with which it left
 	Signature    string // in: the verdict word; out: ""
 	Signer       string // fingerprint
 	Verdict      string // in: the whole verdict as JSON; out: the decision as JSON
 	Origin       string // mailbox/folder/UIDVALIDITY/UID for inbound; "" for outbound. Unique.
 	ReopenedFrom string // the article that this one is a later opening of
-	Subject      string // sealed at rest; filled by Get and List
+	Subject      string // sealed at rest; filled by Get and List, with words in brackets where it was altered
 }
 
-// Content is what is sealed with an article. A nil Original means: the same as Message.
+// Content is what is sealed with an article. A nil Original means that none is kept: it is the same as Message.
 type Content struct {
 	Message  []byte
 	Original []byte
@@ -70,7 +72,8 @@ type Archive struct {
 func New(db *gorm.DB, k *kms.Keeper) *Archive { return &Archive{db: db, keeper: k} }
 
 // Put stores an article and its content inside tx; waitingFor are key ids (16 upper-case hex digits) that could open or
-// verify it later. ErrDuplicate when its origin is known. The caller made the keeper Ready.
+// verify it later. ErrDuplicate when its origin is known; the transaction is to be rolled back then, as on every error.
+// The caller made the keeper Ready.
 func (a *Archive) Put(ctx context.Context, tx *gorm.DB, article Article, c Content, waitingFor []string) error {
 	if err := a.put(ctx, tx, article, c, waitingFor); err != nil {
 		return fmt.Errorf("archive article %s: %w", article.ID, err)
@@ -79,6 +82,7 @@ func (a *Archive) Put(ctx context.Context, tx *gorm.DB, article Article, c Conte
 }
 
 func (a *Archive) put(ctx context.Context, tx *gorm.DB, article Article, c Content, waitingFor []string) error {
+	article.HasOriginal = c.Original != nil
 	row, err := rowOf(article)
 	if err != nil {
 		return err
@@ -90,25 +94,30 @@ func (a *Archive) put(ctx context.Context, tx *gorm.DB, article Article, c Conte
 	if err != nil {
 		return err
 	}
-	contents := map[kms.Kind][]byte{kms.Article: c.Message, kms.Subject: []byte(article.Subject)}
-	if article.HasOriginal {
-		contents[kms.Original] = c.Original
-	}
-	for kind, content := range contents {
-		if err := a.keeper.Seal(ctx, tx, kms.Ref{Kind: kind, ID: article.ID, Version: 1}, content); err != nil {
-			return err
-		}
+	if err := a.seal(ctx, tx, article, c); err != nil {
+		return err
 	}
 	return a.wait(ctx, tx, article.ID, waitingFor)
 }
 
-func (a *Archive) wait(ctx context.Context, tx *gorm.DB, id string, keyIDs []string) error {
-	seen := map[string]bool{}
-	for _, keyID := range keyIDs {
-		if seen[keyID] {
-			continue
+func (a *Archive) seal(ctx context.Context, tx *gorm.DB, article Article, c Content) error {
+	sealed := map[kms.Kind][]byte{kms.Article: c.Message, kms.Subject: []byte(article.Subject)}
+	if article.HasOriginal {
+		sealed[kms.Original] = c.Original
+	}
+	for kind, plaintext := range sealed {
+		if err := a.keeper.Seal(ctx, tx, ref(kind, article.ID), plaintext); err != nil {
+			return err
 		}
-		seen[keyID] = true
+	}
+	return nil
+}
+
+// ref is the one version of what is sealed for an article.
+func ref(kind kms.Kind, id string) kms.Ref { return kms.Ref{Kind: kind, ID: id, Version: 1} }
+
+func (a *Archive) wait(ctx context.Context, tx *gorm.DB, id string, keyIDs []string) error {
+	for _, keyID := range sortedOnce(keyIDs) {
 		if err := tx.WithContext(ctx).Create(&keyRow{KeyID: keyID, ArticleID: id}).Error; err != nil {
 			return err
 		}
@@ -116,14 +125,20 @@ func (a *Archive) wait(ctx context.Context, tx *gorm.DB, id string, keyIDs []str
 	return nil
 }
 
-// Message streams the article as the ticket system sees it.
-func (a *Archive) Message(ctx context.Context, id string) (io.ReadCloser, error) {
-	return a.keeper.OpenReader(ctx, a.db, kms.Ref{Kind: kms.Article, ID: id, Version: 1})
+func sortedOnce(ids []string) []string {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
-// Original streams the article as it arrived; seal.ErrGone when it is the same as Message.
+// Message streams the article as the ticket system sees it; seal.ErrGone when there is no such article.
+func (a *Archive) Message(ctx context.Context, id string) (io.ReadCloser, error) {
+	return a.keeper.OpenReader(ctx, a.db, ref(kms.Article, id))
+}
+
+// Original streams the article as it arrived; seal.ErrGone when none is kept because it is the same as Message.
 func (a *Archive) Original(ctx context.Context, id string) (io.ReadCloser, error) {
-	return a.keeper.OpenReader(ctx, a.db, kms.Ref{Kind: kms.Original, ID: id, Version: 1})
+	return a.keeper.OpenReader(ctx, a.db, ref(kms.Original, id))
 }
 
 // StopWaiting forgets what an article waits for, once it was reopened.

@@ -70,6 +70,7 @@ func TestArticleComesBack(t *testing.T) {
 		a := newArchive(t, db)
 		want := article(1)
 		want.HasOriginal = true
+		want.InReplyTo, want.Signer, want.ReopenedFrom = "0@example.org", "ABCD", "another"
 		if err := put(t, a, db, want, archive.Content{Message: []byte("opened"), Original: []byte("as it came")}); err != nil {
 			t.Fatal(err)
 		}

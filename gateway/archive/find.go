@@ -30,9 +30,10 @@ func (a *Archive) Get(ctx context.Context, id string) (Article, error) {
 
 // Filter selects articles. Groups nil means every group, an empty non-nil slice none.
 type Filter struct {
-	Groups []string
-	Before time.Time // received before; zero means from the newest
-	Limit  int       // at most 200; 0 means 50
+	Groups   []string
+	Before   time.Time // received before; zero means from the newest
+	BeforeID string    // with Before: also those received at that very millisecond whose id is smaller (the next page)
+	Limit    int       // at most 200; 0 means 50
 }
 
 // Bounds of one page.
@@ -54,8 +55,10 @@ func (a *Archive) List(ctx context.Context, f Filter) ([]Article, error) {
 	if f.Groups != nil {
 		q = q.Where("group_id IN ?", f.Groups)
 	}
-	if !f.Before.IsZero() {
-		q = q.Where("received_ms < ?", f.Before.UnixMilli())
+	if before := f.Before.UnixMilli(); f.BeforeID != "" {
+		q = q.Where("(received_ms < ? OR (received_ms = ? AND id < ?))", before, before, f.BeforeID)
+	} else if !f.Before.IsZero() {
+		q = q.Where("received_ms < ?", before)
 	}
 	var rows []articleRow
 	if err := q.Find(&rows).Error; err != nil {
@@ -64,13 +67,16 @@ func (a *Archive) List(ctx context.Context, f Filter) ([]Article, error) {
 	return a.withSubjects(ctx, rows)
 }
 
+// alteredSubject stands in a list where a subject does not open, so that one row does not hide the others.
+const alteredSubject = "[the sealed subject is missing or was altered]"
+
 func (a *Archive) withSubjects(ctx context.Context, rows []articleRow) ([]Article, error) {
 	ids := make([]string, 0, len(rows))
 	for _, r := range rows {
 		ids = append(ids, r.ID)
 	}
 	subjects, err := a.keeper.OpenMany(ctx, a.db, kms.Subject, ids)
-	if err != nil {
+	if err != nil && !kms.Altered(err) {
 		return nil, fmt.Errorf("open subjects: %w", err)
 	}
 	articles := make([]Article, 0, len(rows))
@@ -79,7 +85,10 @@ func (a *Archive) withSubjects(ctx context.Context, rows []articleRow) ([]Articl
 		if err != nil {
 			return nil, err
 		}
-		article.Subject = string(subjects[r.ID])
+		subject, ok := subjects[r.ID]
+		if article.Subject = string(subject); !ok {
+			article.Subject = alteredSubject
+		}
 		articles = append(articles, article)
 	}
 	return articles, nil
@@ -88,32 +97,37 @@ func (a *Archive) withSubjects(ctx context.Context, rows []articleRow) ([]Articl
 // CameEncrypted tells whether one of the given Message-IDs belongs to an inbound article of the group that arrived
 // encrypted: a reply into that thread is raised to on.
 func (a *Archive) CameEncrypted(ctx context.Context, groupID string, messageIDs []string) (bool, error) {
-	messageIDs = slices.DeleteFunc(slices.Clone(messageIDs), func(id string) bool { return id == "" })
-	if len(messageIDs) == 0 {
-		return false, nil
+	for some := range slices.Chunk(sortedOnce(messageIDs), idsAtOnce) {
+		var n int64
+		err := a.db.WithContext(ctx).Model(&articleRow{}).
+			Where("message_id IN ? AND message_id <> ''", cleanAll(some)).
+			Where("group_id = ? AND direction = ? AND encryption <> ?", groupID, string(In), "none").
+			Count(&n).Error
+		if err != nil {
+			return false, fmt.Errorf("look up thread: %w", err)
+		}
+		if n > 0 {
+			return true, nil
+		}
 	}
-	var n int64
-	err := a.db.WithContext(ctx).Model(&articleRow{}).
-		Where("message_id IN ? AND group_id = ? AND direction = ? AND encryption <> ?", messageIDs, groupID, string(In), "none").
-		Limit(1).Count(&n).Error
-	if err != nil {
-		return false, fmt.Errorf("look up thread: %w", err)
-	}
-	return n > 0, nil
+	return false, nil
 }
+
+// idsAtOnce is how many ids one query names: a reply may bring thousands of references, an import as many keys.
+const idsAtOnce = 500
 
 // WaitingFor returns the ids of articles that wait for one of these keys and were not reopened yet, oldest first.
 func (a *Archive) WaitingFor(ctx context.Context, keyIDs []string) ([]string, error) {
-	if len(keyIDs) == 0 {
-		return nil, nil
+	var all []string
+	for some := range slices.Chunk(sortedOnce(keyIDs), idsAtOnce) {
+		var ids []string
+		err := a.db.WithContext(ctx).Model(&keyRow{}).Distinct("article_id").Where("key_id IN ?", some).Pluck("article_id", &ids).Error
+		if err != nil {
+			return nil, fmt.Errorf("look up waiting articles: %w", err)
+		}
+		all = append(all, ids...)
 	}
-	var ids []string
-	// Ids are UUIDv7: their order is that of arrival.
-	err := a.db.WithContext(ctx).Model(&keyRow{}).Distinct("article_id").Where("key_id IN ?", keyIDs).Order("article_id").Pluck("article_id", &ids).Error
-	if err != nil {
-		return nil, fmt.Errorf("look up waiting articles: %w", err)
-	}
-	return ids, nil
+	return sortedOnce(all), nil // ids are UUIDv7: their order is that of arrival
 }
 
 // HasOrigin tells whether an article with this origin is already here.

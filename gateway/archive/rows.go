@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,13 +40,13 @@ type keyRow struct {
 func (keyRow) TableName() string { return "article_keys" }
 
 func rowOf(a Article) (articleRow, error) {
-	to, err := json.Marshal(a.To)
+	to, err := json.Marshal(a.To) // replaces broken UTF-8, and escapes NUL
 	if err != nil {
 		return articleRow{}, fmt.Errorf("recipients: %w", err)
 	}
 	row := articleRow{
-		ID: a.ID, GroupID: a.GroupID, MailboxID: a.MailboxID, Direction: string(a.Direction), FromAddress: a.From,
-		ToAddresses: string(to), MessageID: a.MessageID, InReplyTo: a.InReplyTo, DateMS: a.Date.UnixMilli(),
+		ID: a.ID, GroupID: a.GroupID, MailboxID: a.MailboxID, Direction: string(a.Direction), FromAddress: clean(a.From),
+		ToAddresses: string(to), MessageID: clean(a.MessageID), InReplyTo: clean(a.InReplyTo), DateMS: a.Date.UnixMilli(),
 		ReceivedMS: a.Received.UnixMilli(), Size: a.Size, HasOriginal: a.HasOriginal, Encryption: a.Encryption,
 		Signature: a.Signature, Signer: a.Signer, Verdict: a.Verdict, ReopenedFrom: a.ReopenedFrom,
 	}
@@ -69,4 +70,25 @@ func (r articleRow) article() (Article, error) {
 		return a, fmt.Errorf("recipients of article %s: %w", r.ID, err)
 	}
 	return a, nil
+}
+
+// maxText is the longest text of a stranger that is kept, in bytes: a line of mail has at most 998 (RFC 5322, section
+// 2.1.1), and an index of PostgreSQL takes less than 2700.
+const maxText = 998
+
+// clean makes a text storable on every engine: PostgreSQL refuses NUL and broken UTF-8.
+func clean(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "")
+	}
+	return text
+}
+
+func cleanAll(texts []string) []string {
+	all := make([]string, 0, len(texts))
+	for _, text := range texts {
+		all = append(all, clean(text))
+	}
+	return all
 }
