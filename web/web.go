@@ -3,17 +3,18 @@
 // HTTP requests enter; calls of gateway use cases leave, and their answers become boring HTML (usable without script)
 // or JSON. The package decides nothing: who may do what is the gateway's to say, and the composer's preview asks the
 // same Plan that a real submission asks. Nothing is loaded from elsewhere; no inline script or style is ever served.
+// What people type is kept in memory only, and never in a session, a temporary file or the log.
 package web
 
 import (
-	"crypto/tls"
+	"io"
 	"log/slog"
 	"net/http"
 
 	"github.com/sealgate/sealgate/gateway"
 )
 
-// Server serves the page and the API.
+// Server serves the page and the API. Fill the fields, then call Handler once.
 type Server struct {
 	Gateway    *gateway.Gateway
 	SetupToken string // the one-time token for the first admin; "" when an admin exists
@@ -21,7 +22,29 @@ type Server struct {
 	Log        *slog.Logger
 }
 
-// Handler returns the whole site.
-func (s *Server) Handler() http.Handler { panic("skeleton") }
+// Handler returns the whole site. It is safe for concurrent use.
+func (s *Server) Handler() http.Handler {
+	site := newSite(s)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthy)
+	mux.Handle("GET /static/", site.staticFiles())
+	mux.Handle("/api/", site.api())
+	mux.Handle("/", site.sessions.LoadAndSave(site.pages()))
+	return site.recovering(securityHeaders(site.sameOrigin(mux)))
+}
 
-var _ = tls.VersionTLS12
+// healthy answers load balancers, which do not log in.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "ok\n") // a caller that has gone needs no answer
+}
+
+// pages is every page of the route table; what is in none of them is not found.
+func (s *site) pages() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes() {
+		mux.Handle(r.pattern, s.serve(r))
+	}
+	mux.Handle("/", s.serve(route{public: true, do: func(*visit) error { return gateway.ErrNotFound }}))
+	return mux
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/groups"
+)
+
+type groupJSON struct {
+	ID          string           `json:"id,omitempty"`
+	Name        string           `json:"name"`
+	Addresses   []string         `json:"addresses" doc:"The first is the default sender."`
+	Sign        string           `json:"sign" enum:"off,auto,on,required" default:"auto"`
+	Encrypt     string           `json:"encrypt" enum:"off,auto,on,required" default:"auto"`
+	AutoSign    string           `json:"auto_sign" enum:"off,auto,on,required" default:"auto" doc:"For automatic mail."`
+	AutoEncrypt string           `json:"auto_encrypt" enum:"off,auto,on,required" default:"auto"`
+	Mixed       string           `json:"mixed" enum:"refuse,split" default:"refuse"`
+	SubjectTags bool             `json:"subject_tags,omitempty"`
+	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
+}
+
+type domainRuleJSON struct {
+	Domain  string `json:"domain"`
+	Sign    string `json:"sign" enum:"off,auto,on,required" default:"off"`
+	Encrypt string `json:"encrypt" enum:"off,auto,on,required" default:"off"`
+}
+
+func groupJSONOf(g groups.Group) groupJSON {
+	j := groupJSON{
+		ID: g.ID, Name: g.Name, Addresses: append([]string{}, g.Addresses...), Sign: string(g.Sign), Encrypt: string(g.Encrypt),
+		AutoSign: string(g.AutoSign), AutoEncrypt: string(g.AutoEncrypt), Mixed: string(g.Mixed), SubjectTags: g.SubjectTags,
+	}
+	for _, r := range g.DomainRules {
+		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt)})
+	}
+	return j
+}
+
+func (j groupJSON) group(id string) groups.Group {
+	g := groups.Group{
+		ID: id, Name: j.Name, Addresses: j.Addresses, Sign: groups.Level(j.Sign), Encrypt: groups.Level(j.Encrypt),
+		AutoSign: groups.Level(j.AutoSign), AutoEncrypt: groups.Level(j.AutoEncrypt), Mixed: groups.Mixed(j.Mixed), SubjectTags: j.SubjectTags,
+	}
+	for _, r := range j.DomainRules {
+		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt)})
+	}
+	return g
+}
+
+type groupQuestion struct {
+	ID   string `path:"id"`
+	Body groupJSON
+}
+
+func (s *site) groupAPI(api huma.API) {
+	operation(s, api, "ListGroups", http.MethodGet, "/groups", "List the groups", 0,
+		func(ctx context.Context, a gateway.Actor, _ *nothing) (*list[groupJSON], error) {
+			all, err := s.Gateway.ListGroups(ctx, a)
+			return listOf(all, groupJSONOf), err
+		})
+	operation(s, api, "CreateGroup", http.MethodPost, "/groups", "Create a group", 0,
+		func(ctx context.Context, a gateway.Actor, in *body[groupJSON]) (*body[groupJSON], error) {
+			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.group(""))
+			return &body[groupJSON]{groupJSONOf(g)}, err
+		})
+	operation(s, api, "SaveGroup", http.MethodPut, "/groups/{id}", "Replace a group", 0,
+		func(ctx context.Context, a gateway.Actor, in *groupQuestion) (*body[groupJSON], error) {
+			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.group(in.ID))
+			return &body[groupJSON]{groupJSONOf(g)}, err
+		})
+	operation(s, api, "DeleteGroup", http.MethodDelete, "/groups/{id}", "Delete a group", 0,
+		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
+			return &nothing{}, s.Gateway.DeleteGroup(ctx, a, in.ID)
+		})
+}
+
+type upstreamJSON struct {
+	Address  string `json:"address" doc:"host:port; empty: none."`
+	TLS      string `json:"tls,omitempty" enum:"implicit,starttls,none" default:"implicit"`
+	Username string `json:"username,omitempty"`
+	CA       string `json:"ca,omitempty" doc:"PEM of an own certificate authority."`
+}
+
+func (j upstreamJSON) upstream() groups.Upstream {
+	return groups.Upstream{Address: j.Address, TLS: groups.TLS(j.TLS), Username: j.Username, CA: j.CA}
+}
+
+func upstreamJSONOf(u groups.Upstream) upstreamJSON {
+	return upstreamJSON{u.Address, string(u.TLS), u.Username, u.CA}
+}
+
+type mailboxJSON struct {
+	ID        string       `json:"id"`
+	GroupID   string       `json:"group_id"`
+	Login     string       `json:"login"`
+	IMAP      upstreamJSON `json:"imap"`
+	SMTP      upstreamJSON `json:"smtp"`
+	Running   bool         `json:"running"`
+	Connected bool         `json:"connected"`
+	LastSync  *time.Time   `json:"last_sync,omitempty"`
+	Problem   string       `json:"problem,omitempty"`
+}
+
+func mailboxJSONOf(m gateway.MailboxInfo) mailboxJSON {
+	return mailboxJSON{
+		ID: m.ID, GroupID: m.GroupID, Login: m.Login, IMAP: upstreamJSONOf(m.IMAP), SMTP: upstreamJSONOf(m.SMTP),
+		Running: m.Running, Connected: m.Status.Connected, LastSync: timeOrNil(m.Status.LastSync), Problem: m.Status.Problem,
+	}
+}
+
+type mailboxValues struct {
+	GroupID      string       `json:"group_id"`
+	Login        string       `json:"login"`
+	Password     *string      `json:"password,omitempty" doc:"The ticket system's; missing keeps the stored one."`
+	IMAP         upstreamJSON `json:"imap,omitempty"`
+	IMAPPassword string       `json:"imap_password,omitempty" doc:"Missing keeps the stored one."`
+	SMTP         upstreamJSON `json:"smtp,omitempty"`
+	SMTPPassword string       `json:"smtp_password,omitempty"`
+}
+
+type mailboxQuestion struct {
+	ID   string `path:"id"`
+	Body mailboxValues
+}
+
+type checkAnswer struct {
+	Body struct {
+		Problems []string `json:"problems" doc:"One sentence for each server that does not work."`
+	}
+}
+
+func (s *site) mailboxAPI(api huma.API) {
+	operation(s, api, "ListMailboxes", http.MethodGet, "/mailboxes", "List the mailboxes", 0,
+		func(ctx context.Context, a gateway.Actor, _ *nothing) (*list[mailboxJSON], error) {
+			all, err := s.Gateway.ListMailboxes(ctx, a)
+			return listOf(all, mailboxJSONOf), err
+		})
+	operation(s, api, "CreateMailbox", http.MethodPost, "/mailboxes", "Create a mailbox", importLimit,
+		func(ctx context.Context, a gateway.Actor, in *body[mailboxValues]) (*body[mailboxJSON], error) {
+			return s.apiSaveMailbox(ctx, a, "", in.Body)
+		})
+	operation(s, api, "SaveMailbox", http.MethodPut, "/mailboxes/{id}", "Replace a mailbox", importLimit,
+		func(ctx context.Context, a gateway.Actor, in *mailboxQuestion) (*body[mailboxJSON], error) {
+			return s.apiSaveMailbox(ctx, a, in.ID, in.Body)
+		})
+	operation(s, api, "CheckMailbox", http.MethodPost, "/mailboxes/{id}/check", "Connect to both servers of a mailbox", 0,
+		func(ctx context.Context, a gateway.Actor, in *byID) (*checkAnswer, error) {
+			problems, err := s.Gateway.CheckMailbox(ctx, a, in.ID)
+			var out checkAnswer
+			out.Body.Problems = append([]string{}, problems...)
+			return &out, err
+		})
+	operation(s, api, "DeleteMailbox", http.MethodDelete, "/mailboxes/{id}", "Delete a mailbox", 0,
+		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
+			return &nothing{}, s.Gateway.DeleteMailbox(ctx, a, in.ID)
+		})
+}
+
+func (s *site) apiSaveMailbox(ctx context.Context, a gateway.Actor, id string, j mailboxValues) (*body[mailboxJSON], error) {
+	r := gateway.MailboxRequest{
+		Mailbox:  groups.Mailbox{ID: id, GroupID: j.GroupID, Login: j.Login, IMAP: j.IMAP.upstream(), SMTP: j.SMTP.upstream()},
+		Password: j.Password,
+	}
+	var err error
+	typed := groups.Credentials{IMAPPassword: j.IMAPPassword, SMTPPassword: j.SMTPPassword}
+	if r.Credentials, err = s.credentials(ctx, a, r.Mailbox, typed); err != nil {
+		return nil, err
+	}
+	m, err := s.Gateway.SaveMailbox(ctx, a, r)
+	return &body[mailboxJSON]{mailboxJSONOf(gateway.MailboxInfo{Mailbox: m})}, err
+}

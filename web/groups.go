@@ -1,0 +1,166 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/groups"
+)
+
+type groupRow struct {
+	groups.Group
+	Mailboxes []gateway.MailboxInfo
+}
+
+// groupList shows groups; their mailboxes to admins only, as the gateway allows.
+func groupList(v *visit) error {
+	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	var mailboxes []gateway.MailboxInfo
+	if v.user.Role == groups.Admin {
+		if mailboxes, err = v.Gateway.ListMailboxes(v.r.Context(), v.actor()); err != nil {
+			return err
+		}
+	}
+	rows := make([]groupRow, 0, len(all))
+	for _, g := range all {
+		rows = append(rows, groupRow{g, mailboxesOf(mailboxes, g.ID)})
+	}
+	return v.show("groups", "Groups", rows)
+}
+
+func mailboxesOf(all []gateway.MailboxInfo, groupID string) []gateway.MailboxInfo {
+	var own []gateway.MailboxInfo
+	for _, m := range all {
+		if m.GroupID == groupID {
+			own = append(own, m)
+		}
+	}
+	return own
+}
+
+type groupPage struct {
+	Group     groups.Group
+	Addresses string // one a line
+	Rules     []groups.DomainRule
+	Levels    []groups.Level
+	Mailboxes []gateway.MailboxInfo
+	Host      string // where the ticket system connects to
+	Sentence  string
+}
+
+// emptyRules is how many blank lines for domain rules a form has, without script.
+const emptyRules = 2
+
+func (v *visit) groupPage(g groups.Group) (groupPage, error) {
+	p := groupPage{
+		Group: g, Addresses: strings.Join(g.Addresses, "\n"),
+		Rules:  append(append([]groups.DomainRule{}, g.DomainRules...), make([]groups.DomainRule, emptyRules)...),
+		Levels: []groups.Level{groups.Off, groups.Auto, groups.On, groups.Required},
+		Host:   v.Gateway.Domain,
+	}
+	all, err := v.Gateway.ListMailboxes(v.r.Context(), v.actor())
+	if g.ID != "" {
+		p.Mailboxes = mailboxesOf(all, g.ID)
+	}
+	return p, err
+}
+
+// group finds one of the groups that the person may see.
+func (v *visit) group(id string) (groups.Group, error) {
+	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+	if err != nil {
+		return groups.Group{}, err
+	}
+	for _, g := range all {
+		if g.ID == id {
+			return g, nil
+		}
+	}
+	return groups.Group{}, gateway.ErrNotFound
+}
+
+func newGroupForm(v *visit) error {
+	return v.showGroup(http.StatusOK, gateway.NewGroup(""), "")
+}
+
+func groupForm(v *visit) error {
+	g, err := v.group(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.showGroup(http.StatusOK, g, "")
+}
+
+func (v *visit) showGroup(status int, g groups.Group, words string) error {
+	p, err := v.groupPage(g)
+	if err != nil {
+		return err
+	}
+	p.Sentence = words
+	title := "New group"
+	if g.ID != "" {
+		title = "Group " + g.Name
+	}
+	return v.render(status, "group", title, p)
+}
+
+func saveGroup(v *visit) error {
+	g := v.groupFromForm()
+	saved, err := v.Gateway.SaveGroup(v.r.Context(), v.actor(), g)
+	if err != nil {
+		if words := sentenceOf(err); words != "" {
+			return v.showGroup(http.StatusUnprocessableEntity, g, words)
+		}
+		return err
+	}
+	if g.ID == "" {
+		return v.to("/groups/"+saved.ID, "The group is saved. Now add the mailbox that its ticket system logs in to.")
+	}
+	return v.to("/groups/"+saved.ID, "The group is saved.")
+}
+
+func (v *visit) groupFromForm() groups.Group {
+	g := groups.Group{
+		ID: v.r.PathValue("id"), Name: v.field("name"), Addresses: strings.Fields(v.r.PostForm.Get("addresses")),
+		Sign: groups.Level(v.field("sign")), Encrypt: groups.Level(v.field("encrypt")),
+		AutoSign: groups.Level(v.field("auto_sign")), AutoEncrypt: groups.Level(v.field("auto_encrypt")),
+		Mixed: groups.Mixed(v.field("mixed")), SubjectTags: v.field("subject_tags") != "",
+	}
+	signs, encrypts := v.r.PostForm["rule_sign"], v.r.PostForm["rule_encrypt"]
+	for i, domain := range v.r.PostForm["rule_domain"] {
+		if domain = strings.TrimSpace(domain); domain != "" && i < len(signs) && i < len(encrypts) {
+			g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: domain, Sign: groups.Level(signs[i]), Encrypt: groups.Level(encrypts[i])})
+		}
+	}
+	return g
+}
+
+func deleteGroupForm(v *visit) error { return v.confirmGroup(http.StatusOK, "") }
+
+func (v *visit) confirmGroup(status int, words string) error {
+	g, err := v.group(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p := confirmPage{
+		Heading: "Delete this group?", Subject: g.Name, Sentence: words,
+		Effects: []string{"Its addresses, levels and domain rules go. Its articles stay, for administrators to read."},
+		Remedy:  "Mailboxes of the group must be deleted first.",
+		Back:    "/groups/" + g.ID, Button: "Delete the group",
+	}
+	return v.render(status, "confirm", p.Heading, p)
+}
+
+func deleteGroup(v *visit) error {
+	if err := v.Gateway.DeleteGroup(v.r.Context(), v.actor(), v.r.PathValue("id")); err != nil {
+		if words := sentenceOf(err); words != "" {
+			return v.confirmGroup(http.StatusUnprocessableEntity, words)
+		}
+		return err
+	}
+	return v.to("/groups", "The group is deleted.")
+}

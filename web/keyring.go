@@ -1,0 +1,228 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// certificateView is a certificate with what the page says about it now.
+type certificateView struct {
+	*keyring.Certificate
+	Name    string
+	Expiry  badge
+	Encrypt keyring.Reason // why no mail can be encrypted to it; "" when it can
+	Sign    keyring.Reason
+}
+
+func (v *visit) view(c *keyring.Certificate) certificateView {
+	now := v.Gateway.Now()
+	return certificateView{Certificate: c, Name: nameOf(c), Expiry: expiryBadge(c, now), Encrypt: c.ForEncryption(now), Sign: c.ForSigning(now)}
+}
+
+// nameOf is what people call a certificate: its first valid user ID.
+func nameOf(c *keyring.Certificate) string {
+	for _, id := range c.UserIDs {
+		if id.Valid {
+			return id.Text
+		}
+	}
+	if len(c.UserIDs) > 0 {
+		return c.UserIDs[0].Text
+	}
+	return "key " + c.KeyID
+}
+
+func urlQuery(s string) string { return url.QueryEscape(s) }
+
+// counted is a number with the word for one or for many.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+type keyringPage struct {
+	Query      string
+	SecretOnly bool
+	Total      int64
+	Found      []certificateView
+	From, To   int
+	Earlier    string // query string of the page before; "" when this is the first
+	Later      string
+}
+
+// perPage is how many certificates one page lists.
+const perPage = 50
+
+func keyringList(v *visit) error {
+	q := v.r.URL.Query()
+	offset, err := strconv.Atoi(q.Get("from"))
+	if err != nil || offset < 0 {
+		offset = 0
+	}
+	p := keyringPage{Query: q.Get("q"), SecretOnly: q.Get("own") != ""}
+	found, total, err := v.Gateway.Certificates(v.r.Context(), v.actor(),
+		keyring.Filter{Query: p.Query, SecretOnly: p.SecretOnly, Limit: perPage, Offset: offset})
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		p.Found = append(p.Found, v.view(c))
+	}
+	p.Total, p.From, p.To = total, offset+1, offset+len(found)
+	if offset > 0 {
+		p.Earlier = withValue(q, "from", strconv.Itoa(max(0, offset-perPage)))
+	}
+	if int64(p.To) < total && len(found) > 0 {
+		p.Later = withValue(q, "from", strconv.Itoa(p.To))
+	}
+	return v.show("keyring", "Keyring", p)
+}
+
+// withValue is a query string with one value replaced.
+func withValue(q url.Values, name, value string) string {
+	changed := url.Values{}
+	for k, values := range q {
+		changed[k] = values
+	}
+	changed.Set(name, value)
+	return "?" + changed.Encode()
+}
+
+type importPage struct {
+	Text, Sentence string
+}
+
+func importForm(v *visit) error {
+	return v.show("import", "Import certificates", importPage{})
+}
+
+// importCertificates takes a file, a paste, or both, and reports on every block.
+func importCertificates(v *visit) error {
+	text := v.r.PostForm.Get("text")
+	inputs, err := v.uploaded("file")
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(text) != "" || len(inputs) == 0 {
+		inputs = append(inputs, []byte(text))
+	}
+	var report gateway.ImportReport
+	for _, input := range inputs {
+		one, err := v.Gateway.ImportCertificates(v.r.Context(), v.actor(),
+			gateway.ImportRequest{Input: input, Passphrase: []byte(v.secret("passphrase"))})
+		if err != nil {
+			return v.refused(err, "import", "Import certificates", func(words string) any { return importPage{text, words} })
+		}
+		report.Changes = append(report.Changes, one.Changes...)
+		report.Reopened += one.Reopened
+	}
+	return v.show("imported", "Import report", report)
+}
+
+// uploaded reads the files of one field. They were read into memory already.
+func (v *visit) uploaded(field string) ([][]byte, error) {
+	if v.r.MultipartForm == nil {
+		return nil, nil
+	}
+	var all [][]byte
+	for _, header := range v.r.MultipartForm.File[field] {
+		if header.Size == 0 {
+			continue
+		}
+		f, err := header.Open()
+		if err != nil {
+			return nil, fmt.Errorf("open upload: %w", err)
+		}
+		content, err := io.ReadAll(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("read upload: %w", err)
+		}
+		all = append(all, content)
+	}
+	return all, nil
+}
+
+type certificatePage struct {
+	Certificate certificateView
+	Sentence    string
+}
+
+func certificate(v *visit) error { return v.showCertificate("") }
+
+// showCertificate shows one certificate, with a sentence when something about it was refused.
+func (v *visit) showCertificate(words string) error {
+	c, err := v.Gateway.Certificate(v.r.Context(), v.actor(), v.r.PathValue("fingerprint"))
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if words != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	return v.render(status, "certificate", nameOf(c), certificatePage{v.view(c), words})
+}
+
+func setCertificateState(v *visit) error {
+	fingerprint := v.r.PathValue("fingerprint")
+	said := map[keyring.State]string{
+		keyring.Approved: "The certificate is approved: mail is encrypted to it, and its signatures count.",
+		keyring.Blocked:  "The certificate is blocked: nothing is encrypted to it, and its signatures do not count.",
+		keyring.Proposed: "The certificate waits for approval again.",
+	}
+	state := keyring.State(v.field("state"))
+	if said[state] == "" {
+		return v.showCertificate("A certificate can be approved, blocked or proposed; choose one of these.")
+	}
+	if err := v.Gateway.SetCertificateState(v.r.Context(), v.actor(), fingerprint, state); err != nil {
+		return err
+	}
+	return v.to("/keyring/"+fingerprint, said[state])
+}
+
+type generatePage struct {
+	Name, Address, Sentence string
+	Addresses               []string // of our groups, to choose from
+}
+
+func generateForm(v *visit) error {
+	p := generatePage{Address: v.r.URL.Query().Get("address")}
+	return v.showGenerate(http.StatusOK, p)
+}
+
+func (v *visit) showGenerate(status int, p generatePage) error {
+	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		p.Addresses = append(p.Addresses, g.Addresses...)
+		for _, address := range g.Addresses {
+			if p.Name == "" && keyring.Fold(address) == keyring.Fold(p.Address) {
+				p.Name = g.Name
+			}
+		}
+	}
+	return v.render(status, "generate", "Generate a key", p)
+}
+
+func generateKey(v *visit) error {
+	p := generatePage{Name: v.field("name"), Address: v.field("address")}
+	c, err := v.Gateway.GenerateKey(v.r.Context(), v.actor(), p.Name, p.Address)
+	if err != nil {
+		if p.Sentence = sentenceOf(err); p.Sentence == "" {
+			return err
+		}
+		return v.showGenerate(http.StatusUnprocessableEntity, p)
+	}
+	return v.to("/keyring/"+c.Fingerprint, "The key is ready. Give its public certificate to the people who write to you.")
+}

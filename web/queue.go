@@ -1,0 +1,109 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/groups"
+)
+
+type queuePage struct {
+	All      bool // also copies that are done
+	Messages []queueRow
+}
+
+type queueRow struct {
+	queue.Message
+	Group string
+	Done  bool // every recipient is finished
+	Held  bool
+}
+
+// shownQueue is how many copies the queue's page lists.
+const shownQueue = 200
+
+func queueList(v *visit) error {
+	p := queuePage{All: v.r.URL.Query().Get("all") != ""}
+	found, err := v.Gateway.ListQueue(v.r.Context(), v.actor(), queue.Filter{Open: !p.All, Limit: shownQueue})
+	if err != nil {
+		return err
+	}
+	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	for _, m := range found {
+		p.Messages = append(p.Messages, queueRowOf(m, all))
+	}
+	return v.show("queue", "Queue", p)
+}
+
+func queueRowOf(m queue.Message, all []groups.Group) queueRow {
+	row := queueRow{Message: m, Done: true, Group: groupName(all, m.GroupID)}
+	for _, r := range m.Recipients {
+		row.Done = row.Done && (r.State == queue.Relayed || r.State == queue.Failed)
+		row.Held = row.Held || r.State == queue.Held
+	}
+	return row
+}
+
+func groupName(all []groups.Group, id string) string {
+	for _, g := range all {
+		if g.ID == id {
+			return g.Name
+		}
+	}
+	return ""
+}
+
+func holdQueued(v *visit) error {
+	if err := v.Gateway.HoldQueued(v.r.Context(), v.actor(), v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.to("/queue", "The message is held until you let it try again.")
+}
+
+func retryQueued(v *visit) error {
+	if err := v.Gateway.RetryQueued(v.r.Context(), v.actor(), v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.to("/queue", "The message is tried again now.")
+}
+
+func deleteQueuedForm(v *visit) error { return v.confirmQueued(http.StatusOK, "") }
+
+func (v *visit) confirmQueued(status int, words string) error {
+	found, err := v.Gateway.ListQueue(v.r.Context(), v.actor(), queue.Filter{Limit: 500})
+	if err != nil {
+		return err
+	}
+	for _, m := range found {
+		if m.ID != v.r.PathValue("id") {
+			continue
+		}
+		p := confirmPage{
+			Heading: "Delete this message from the queue?", Subject: "From " + m.ReversePath + ", " + instant(m.CreatedAt),
+			Remedy: "Nobody is told that it was deleted. The article stays.", Reason: true, Sentence: words,
+			Back: "/queue", Button: "Delete the message",
+		}
+		for _, r := range m.Recipients {
+			if r.State != queue.Relayed && r.State != queue.Failed {
+				p.Effects = append(p.Effects, r.Address+" does not get it.")
+			}
+		}
+		return v.render(status, "confirm", p.Heading, p)
+	}
+	return gateway.ErrNotFound
+}
+
+func deleteQueued(v *visit) error {
+	err := v.Gateway.DeleteQueued(v.r.Context(), v.actor(), v.r.PathValue("id"), v.field("reason"))
+	if words := sentenceOf(err); words != "" {
+		return v.confirmQueued(http.StatusUnprocessableEntity, words)
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/queue", "The message is deleted from the queue.")
+}
