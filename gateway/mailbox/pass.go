@@ -48,6 +48,7 @@ func (s *Syncer) unchanged(l *link, f folderRow) (bool, error) {
 
 // pass mirrors one folder: first what clients changed goes up, then what upstream changed comes down.
 func (s *Syncer) pass(ctx context.Context, l *link, f folderRow) error {
+	l.selected = ""
 	selected, err := l.client.Select(f.Name, nil).Wait()
 	if isRefusal(err) {
 		s.Log.InfoContext(ctx, "upstream does not open a folder", "mailbox", f.MailboxID, "folder", f.ID)
@@ -55,6 +56,9 @@ func (s *Syncer) pass(ctx context.Context, l *link, f folderRow) error {
 	}
 	if err != nil {
 		return fmt.Errorf("select: %w", err)
+	}
+	if l.selected = f.ID; f.Name == inbox {
+		l.inboxAt = time.Now()
 	}
 	if selected.UIDValidity == 0 {
 		return &problem{sentence: fmt.Sprintf("The IMAP server %s keeps no lasting message numbers (UIDs); Sealgate cannot mirror it.", s.Upstream.Address)}

@@ -26,11 +26,13 @@ type Server struct {
 	Budget         int64 // bytes of opened messages in memory at once; 0 means 256 MiB
 	Log            *slog.Logger
 
-	once     sync.Once
-	memory   *semaphore.Weighted
-	budget   int64
-	slots    chan struct{}
-	failures failures
+	once   sync.Once
+	memory *semaphore.Weighted
+	budget int64
+	// loginTime is shorter in tests.
+	loginTime time.Duration
+	slots     chan struct{}
+	failures  failures
 }
 
 // Mode is how a listener speaks TLS: as package submission's.
@@ -101,6 +103,9 @@ func (s *Server) prepare() {
 	if s.budget <= 0 {
 		s.budget = defaultBudget
 	}
+	if s.loginTime == 0 {
+		s.loginTime = loginTime
+	}
 	s.slots, s.memory = make(chan struct{}, connections), semaphore.NewWeighted(s.budget)
 }
 
@@ -164,7 +169,9 @@ type house struct {
 }
 
 func (h *house) newSession(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	s := &session{server: h.server, house: h, ctx: h.ctx, conn: c, remote: c.NetConn().RemoteAddr()}
+	raw := c.NetConn()
+	s := &session{server: h.server, house: h, ctx: h.ctx, conn: c, remote: raw.RemoteAddr()}
+	s.login = time.AfterFunc(h.server.loginTime, func() { raw.Close() })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sessions[s] = struct{}{}

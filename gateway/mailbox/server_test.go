@@ -204,6 +204,21 @@ func TestConnectionLimit(t *testing.T) {
 	dialRaw(t, address).expect("* BYE Too many connections")
 }
 
+// TestWhoDoesNotLogInIsCut, however busy the connection is.
+func TestWhoDoesNotLogInIsCut(t *testing.T) {
+	d := newDesk(t, dbtest.SQLite(t))
+	address, _ := d.serve(func(s *Server) { s.loginTime = 50 * time.Millisecond })
+	c := dialRaw(t, address)
+	c.expect("* OK")
+	eventually(t, "the connection ends", func() (bool, string) {
+		if _, err := fmt.Fprint(c.conn, "a NOOP\r\n"); err != nil {
+			return true, ""
+		}
+		line := c.line()
+		return c.err != nil, line
+	})
+}
+
 // TestGuessingIsSlow: each failed login of an address makes the next one wait, on other connections too.
 func TestGuessingIsSlow(t *testing.T) {
 	d := newDesk(t, dbtest.SQLite(t))

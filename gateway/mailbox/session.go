@@ -21,6 +21,7 @@ type session struct {
 	ctx    context.Context // ends with the listener
 	conn   *imapserver.Conn
 	remote net.Addr
+	login  *time.Timer // ends a connection that does not log in
 
 	mu        sync.Mutex
 	mailboxID string
@@ -35,6 +36,9 @@ var (
 
 // truthPoll is how often an idling session asks the database, which other processes change too.
 const truthPoll = 2 * time.Second
+
+// loginTime is how long a connection may last without a login: it holds a slot that others need.
+const loginTime = 2 * time.Minute
 
 func no(code imap.ResponseCode, text string) error {
 	return &imap.Error{Type: imap.StatusResponseTypeNo, Code: code, Text: text}
@@ -65,6 +69,7 @@ func (s *session) guard(doing string, err *error) {
 
 // Close ends the session.
 func (s *session) Close() error {
+	s.login.Stop()
 	s.house.leave(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,6 +89,7 @@ func (s *session) Login(username, password string) (err error) {
 		s.server.Log.InfoContext(s.ctx, "imap login refused", "remote", s.remote.String())
 		return imapserver.ErrAuthFailed
 	}
+	s.login.Stop()
 	s.server.failures.succeeded(s.remote)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -56,8 +56,10 @@ type Syncer struct {
 const (
 	defaultMaxBytes = 50 << 20
 	defaultPoll     = 30 * time.Second
-	// idleRound is how long one IDLE lasts at most. RFC 2177: a server may drop a client that idles for 30 minutes.
-	idleRound = 5 * time.Minute
+	// idleRound is how long one IDLE lasts at most, and how long a mailbox is believed unchanged. RFC 2177: a server may
+	// drop a client that idles for 30 minutes. It is much shorter because some servers forget to announce what happened
+	// just before IDLE.
+	idleRound = 2 * time.Minute
 	// pendingPoll is how often the database is asked for changes that another process made.
 	pendingPoll = 2 * time.Second
 )
@@ -195,7 +197,8 @@ const (
 // many folders there are.
 func (s *Syncer) round(ctx context.Context, l *link, which scope) (folders int, err error) {
 	select {
-	case <-l.changed: // what it announced is looked at now
+	case <-l.changed:
+		l.inboxAt = time.Time{} // what it announced is looked at now
 	default:
 	}
 	if which == everything {
@@ -234,12 +237,16 @@ func (s *Syncer) round(ctx context.Context, l *link, which scope) (folders int, 
 	return len(all), nil
 }
 
-// due tells whether a round looks through a folder.
+// due tells whether a round looks through a folder. INBOX is the last of a round and selected after it, or IDLE would
+// hear of another folder; what happens in it while IDLE listens is announced.
 func (s *Syncer) due(l *link, f folderRow, which scope, pending bool) (bool, error) {
-	if f.Name == inbox || pending {
+	switch {
+	case pending:
 		return true, nil
-	}
-	if which != everything {
+	case f.Name == inbox:
+		listened := l.caps.Has(imap.CapIdle) && len(s.failed) == 0 && time.Since(l.inboxAt) < idleRound
+		return which == onlyInbox || !listened || l.selected != f.ID, nil
+	case which != everything:
 		return false, nil
 	}
 	unchanged, err := s.unchanged(l, f)
@@ -306,6 +313,7 @@ func (s *Syncer) awaitWork(ctx context.Context, l *link, woken <-chan struct{}, 
 		case <-round.C:
 			return everything, nil
 		case <-l.changed:
+			l.inboxAt = time.Time{}
 			return onlyInbox, nil
 		case <-woken:
 		case <-look.C:

@@ -51,6 +51,9 @@ type link struct {
 	caps    imap.CapSet
 	changed chan struct{} // receives when upstream said something unasked
 	release func() bool
+
+	selected string    // id of the selected folder
+	inboxAt  time.Time // when INBOX was last looked through; zero when something was announced since
 }
 
 // connect returns a link that ends with ctx. Its errors are *problem.

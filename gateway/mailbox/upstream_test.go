@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -42,7 +43,7 @@ func (m *memory) start(l net.Listener, caps ...imap.Cap) {
 	}
 	m.server = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return known.NewSession(), nil, nil
+			return wakefulSession{known.NewSession()}, nil, nil
 		},
 		Caps: set, InsecureAuth: true, Logger: log.New(io.Discard, "", 0),
 	})
@@ -53,6 +54,25 @@ func (m *memory) start(l net.Listener, caps ...imap.Cap) {
 		m.server.Close()
 		<-done
 	})
+}
+
+// wakefulSession mends IDLE of the library's server: it forgets what changed between the last command and IDLE.
+type wakefulSession struct{ imapserver.Session }
+
+// Idle asks again and again.
+func (s wakefulSession) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if err := s.Poll(w, true); err != nil {
+			return err
+		}
+		select {
+		case <-stop:
+			return nil
+		case <-again.C:
+		}
+	}
 }
 
 func (m *memory) upstream() Upstream {
