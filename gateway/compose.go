@@ -136,22 +136,23 @@ func (g *Gateway) threadOf(ctx context.Context, a Actor, id string) (archive.Art
 
 // writeDraft writes the message. The library encodes; Bcc never enters it.
 func (g *Gateway) writeDraft(d Draft, thread archive.Article) ([]byte, error) {
+	// The library writes the field set last at the top.
 	var h message.Header
-	h.SetAddressList("From", []*message.Address{{Address: d.From}})
-	h.SetAddressList("To", addressList(d.To))
+	h.Set("Content-Transfer-Encoding", "quoted-printable")
+	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
+	h.Set("MIME-Version", "1.0")
+	if thread.MessageID != "" {
+		h.SetMsgIDList("References", []string{thread.MessageID})
+		h.SetMsgIDList("In-Reply-To", []string{thread.MessageID})
+	}
+	h.SetMessageID(newID() + "@" + g.Domain)
+	h.SetDate(g.Now())
+	h.SetSubject(oneLine(d.Subject))
 	if len(d.Cc) > 0 {
 		h.SetAddressList("Cc", addressList(d.Cc))
 	}
-	h.SetSubject(oneLine(d.Subject))
-	h.SetDate(g.Now())
-	h.SetMessageID(newID() + "@" + g.Domain)
-	if thread.MessageID != "" {
-		h.SetMsgIDList("In-Reply-To", []string{thread.MessageID})
-		h.SetMsgIDList("References", []string{thread.MessageID})
-	}
-	h.Set("MIME-Version", "1.0")
-	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
-	h.Set("Content-Transfer-Encoding", "quoted-printable")
+	h.SetAddressList("To", addressList(d.To))
+	h.SetAddressList("From", []*message.Address{{Address: d.From}})
 	var b bytes.Buffer
 	w, err := message.CreateSingleInlineWriter(&b, h)
 	if err != nil {

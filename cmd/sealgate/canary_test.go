@@ -18,9 +18,12 @@ const (
 // TestNoPlaintextAtRest: subject, body, attachment, passphrase, secret key and passwords of a whole conversation are
 // found nowhere in database, write-ahead log, spool, log and temporary folder; neither while running nor after the end.
 func TestNoPlaintextAtRest(t *testing.T) {
+	s := newPeers(t)
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
-	s := newSite(t, nil)
+	s.config = s.newConfig()
+	s.start()
+	s.fill(nil)
 	s.customerWithKey()
 	s.importKeys(s.gpg.Export(t, customer), "")
 	old := protectedKey(t, s)

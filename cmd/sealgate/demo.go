@@ -262,7 +262,7 @@ func (d *demo) reply(ctx context.Context, g *gateway.Gateway, article archive.Ar
 // Width and height of one side of sideBySide.
 const (
 	sideWidth  = 58
-	sideHeight = 14
+	sideHeight = 22
 )
 
 // sideBySide prints the beginnings of two texts beside each other.

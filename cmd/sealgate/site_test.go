@@ -50,13 +50,20 @@ type site struct {
 // newSite starts everything. The group's levels may be changed by edit before it is saved.
 func newSite(t *testing.T, edit func(*groups.Group)) *site {
 	t.Helper()
+	s := newPeers(t)
+	s.config = s.newConfig()
+	s.start()
+	s.fill(edit)
+	return s
+}
+
+// newPeers starts the mail servers and the customer's gpg only.
+func newPeers(t *testing.T) *site {
+	t.Helper()
 	bed.Need(t, "dovecot", "postfix", "gpg")
 	s := &site{t: t, tls: bed.NewAuthority(t), gpg: bed.NewGPG(t), log: &syncBuffer{}}
 	s.dovecot = bed.StartDovecot(t, s.tls, "support", "customer")
 	s.postfix = bed.StartPostfix(t, s.tls, s.dovecot)
-	s.config = s.newConfig()
-	s.start()
-	s.fill(edit)
 	return s
 }
 

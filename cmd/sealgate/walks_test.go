@@ -192,7 +192,7 @@ func TestArticleViewWalk(t *testing.T) {
 
 	browser := s.browser()
 	page := s.get(browser, "/articles/"+articles[0].ID)
-	for _, words := range []string{"What is the answer?", "decrypted", "good", "question"} {
+	for _, words := range []string{"What is the answer?", "Decrypted", "Good signature", "question"} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the page does not say %q:\n%s", words, page)
 		}

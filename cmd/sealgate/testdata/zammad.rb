@@ -9,6 +9,7 @@ require 'net/smtp'
 require 'mail'
 require 'openssl'
 require 'securerandom'
+require 'time'
 
 CA, IMAP_PORT, SMTP_PORT, LOGIN, ADDRESS, OUTSIDE, CUSTOMER = ARGV
 PASSWORD = $stdin.gets.chomp
