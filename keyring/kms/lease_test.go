@@ -15,6 +15,7 @@ import (
 	"github.com/sealgate/sealgate/keyring/kms/local"
 	"github.com/sealgate/sealgate/keyring/seal"
 	"github.com/sealgate/sealgate/migrations/dbtest"
+	"go.uber.org/goleak"
 	"gorm.io/gorm"
 )
 
@@ -128,6 +129,7 @@ func TestLeaseOfAnotherProcessIsFetchedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustSeal(t, other, db, ref("1"), []byte("words"))
+		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		before := p.unwraps.Load()
 		var readers sync.WaitGroup
 		for range 8 {

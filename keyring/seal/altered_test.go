@@ -112,3 +112,21 @@ func TestChunksOfAnotherStreamDoNotOpen(t *testing.T) {
 	_, chunks := chunksOf(sealBytes(t, key, testContext(), []byte("other")))
 	refuse(t, key, append(bytes.Clone(header), chunks[0]...), nil)
 }
+
+// TestEmptyChunkAfterOthersIsRefused: each plaintext has one sealed form, so that nothing hides in how it is cut.
+func TestEmptyChunkAfterOthersIsRefused(t *testing.T) {
+	key, plaintext := newTestKey(t), make([]byte, chunkSize)
+	var sealed bytes.Buffer
+	w, err := NewWriter(&sealed, key, testContext(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(plaintext); err != nil {
+		t.Fatal(err)
+	}
+	w.(*writer).flush(false)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, key, sealed.Bytes(), plaintext)
+}

@@ -76,7 +76,7 @@ func (r *reader) open() error {
 	if !r.last {
 		size--
 	}
-	if r.next >= maxChunks {
+	if r.next >= maxChunks || (r.next > 0 && size == tagSize) { // only an empty object has an empty chunk
 		return ErrTampered
 	}
 	r.plain, err = r.chunks.Open(r.buffer[:0], nonce(r.next, r.last), r.buffer[:size], nil)
