@@ -116,6 +116,11 @@ func (r *rt) writeFiles(port string) {
 			"  ssl sslcertck sslcertfile '" + r.s.tls.CertFile + "'\n" +
 			"  mda \"rt-mailgate-5 --queue General --action correspond --url " + r.url + "/\"\n",
 	}
+	for _, folder := range []string{"mason", "session", "none"} {
+		if err := os.Mkdir(r.path(folder), 0o700); err != nil {
+			r.s.t.Fatal(err)
+		}
+	}
 	for name, content := range files {
 		if err := os.WriteFile(r.path(name), []byte(content), 0o700); err != nil {
 			r.s.t.Fatal(err)
