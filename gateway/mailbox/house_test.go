@@ -104,12 +104,13 @@ func (d *desk) put(message string, flags ...string) {
 	d.t.Helper()
 	f, err := d.mirror.ensureFolder(d.t.Context(), deskMailbox, inbox, "", "")
 	if err != nil {
-		d.t.Fatal(err)
+		d.t.Error(err)
+		return
 	}
 	internal := time.Date(2026, 3, 4, 23, 30, 0, 0, time.UTC)
 	n := NewMessage{Origin: Origin{MailboxID: deskMailbox, FolderID: f.ID}, Internal: internal, Flags: flags}
 	if err := d.freeze(d.t.Context(), []byte(message), n); err != nil {
-		d.t.Fatal(err)
+		d.t.Error(err)
 	}
 }
 

@@ -12,5 +12,6 @@
 // Upstream without UIDPLUS knows no expunge of single messages: there a message that a client expunged is flagged
 // \Deleted, and expunged as soon as no other message carries that flag.
 //
-// This issue serves reading, flags and expunge. APPEND, COPY, MOVE, CREATE, DELETE and RENAME answer NO [CANNOT].
+// Served are reading, flags and expunge; APPEND, COPY, CREATE, DELETE and RENAME answer NO [CANNOT]. Dates are told and
+// searched in UTC.
 package mailbox

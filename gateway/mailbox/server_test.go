@@ -340,9 +340,6 @@ func dialRaw(t *testing.T, address string) *rawClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
 	return &rawClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
 
@@ -355,6 +352,9 @@ func (c *rawClient) say(line string) {
 
 // line returns the next line, or what is wrong.
 func (c *rawClient) line() string {
+	if c.err = c.conn.SetDeadline(time.Now().Add(patience)); c.err != nil {
+		return c.err.Error()
+	}
 	line, err := c.r.ReadString('\n')
 	if err != nil {
 		c.err = err
@@ -375,9 +375,9 @@ func (c *rawClient) until(prefix string) {
 	c.t.Helper()
 	var seen []string
 	for {
-		line, err := c.r.ReadString('\n')
-		if err != nil {
-			c.t.Fatalf("no %q in %q: %v", prefix, seen, err)
+		line := c.line()
+		if c.err != nil {
+			c.t.Fatalf("no %q in %q: %v", prefix, seen, c.err)
 		}
 		if strings.HasPrefix(line, prefix) {
 			return

@@ -81,7 +81,7 @@ func TestSequenceNumbersNeverAnswerAnotherMessage(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var arrivals, clients sync.WaitGroup
 		arrivals.Go(func() {
-			for uid := 41; uid <= 120 && ctx.Err() == nil; uid++ {
+			for uid := 41; uid <= 80 && ctx.Err() == nil; uid++ {
 				d.put(letter(fmt.Sprintf("m%d", uid)))
 			}
 		})
@@ -98,7 +98,7 @@ func stress(t *testing.T, address string, random *rand.Rand) {
 	m := &model{}
 	c := dialRaw(t, address)
 	c.expect("* OK")
-	for i := range 150 {
+	for i := range 100 {
 		command := "LOGIN desk gate"
 		if i == 1 {
 			command = "SELECT INBOX"
