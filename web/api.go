@@ -96,10 +96,10 @@ func (s *site) apiError(ctx context.Context, err error) huma.StatusError {
 	switch {
 	case errors.Is(err, gateway.ErrForbidden):
 		return huma.NewError(http.StatusForbidden, "The role of this token does not allow this.")
-	case isNotFound(err):
-		return huma.NewError(http.StatusNotFound, "There is no such thing, or the token may not see it.")
 	case words != "":
 		return huma.NewError(http.StatusUnprocessableEntity, words)
+	case isNotFound(err):
+		return huma.NewError(http.StatusNotFound, "There is no such thing, or the token may not see it.")
 	}
 	incident := uuid.NewString()
 	s.Log.ErrorContext(ctx, "api failed", "incident", incident, "error", err)

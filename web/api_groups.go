@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -14,19 +15,19 @@ type groupJSON struct {
 	ID          string           `json:"id,omitempty"`
 	Name        string           `json:"name"`
 	Addresses   []string         `json:"addresses" doc:"The first is the default sender."`
-	Sign        string           `json:"sign" enum:"off,auto,on,required" default:"auto"`
-	Encrypt     string           `json:"encrypt" enum:"off,auto,on,required" default:"auto"`
-	AutoSign    string           `json:"auto_sign" enum:"off,auto,on,required" default:"auto" doc:"For automatic mail."`
-	AutoEncrypt string           `json:"auto_encrypt" enum:"off,auto,on,required" default:"auto"`
-	Mixed       string           `json:"mixed" enum:"refuse,split" default:"refuse"`
+	Sign        string           `json:"sign,omitempty" enum:"off,auto,on,required" doc:"When a group is created, missing means auto."`
+	Encrypt     string           `json:"encrypt,omitempty" enum:"off,auto,on,required"`
+	AutoSign    string           `json:"auto_sign,omitempty" enum:"off,auto,on,required" doc:"For automatic mail."`
+	AutoEncrypt string           `json:"auto_encrypt,omitempty" enum:"off,auto,on,required"`
+	Mixed       string           `json:"mixed,omitempty" enum:"refuse,split" doc:"When a group is created, missing means refuse."`
 	SubjectTags bool             `json:"subject_tags,omitempty"`
 	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
 }
 
 type domainRuleJSON struct {
 	Domain  string `json:"domain"`
-	Sign    string `json:"sign" enum:"off,auto,on,required" default:"off"`
-	Encrypt string `json:"encrypt" enum:"off,auto,on,required" default:"off"`
+	Sign    string `json:"sign" enum:"off,auto,on,required"`
+	Encrypt string `json:"encrypt" enum:"off,auto,on,required"`
 }
 
 func groupJSONOf(g groups.Group) groupJSON {
@@ -51,6 +52,16 @@ func (j groupJSON) group(id string) groups.Group {
 	return g
 }
 
+// withDefaults fills in what a new group may leave out. A group that is replaced must name every level, so that a
+// forgotten one never weakens it.
+func (j groupJSON) withDefaults() groupJSON {
+	fresh := groupJSONOf(gateway.NewGroup(j.Name))
+	j.Sign, j.Encrypt = cmp.Or(j.Sign, fresh.Sign), cmp.Or(j.Encrypt, fresh.Encrypt)
+	j.AutoSign, j.AutoEncrypt = cmp.Or(j.AutoSign, fresh.AutoSign), cmp.Or(j.AutoEncrypt, fresh.AutoEncrypt)
+	j.Mixed = cmp.Or(j.Mixed, fresh.Mixed)
+	return j
+}
+
 type groupQuestion struct {
 	ID   string `path:"id"`
 	Body groupJSON
@@ -64,7 +75,7 @@ func (s *site) groupAPI(api huma.API) {
 		})
 	operation(s, api, "CreateGroup", http.MethodPost, "/groups", "Create a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *body[groupJSON]) (*body[groupJSON], error) {
-			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.group(""))
+			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withDefaults().group(""))
 			return &body[groupJSON]{groupJSONOf(g)}, err
 		})
 	operation(s, api, "SaveGroup", http.MethodPut, "/groups/{id}", "Replace a group", 0,

@@ -13,13 +13,16 @@ import (
 // (group, customer) means nothing here; the sender address finds the group.
 type previewQuestion struct {
 	Body struct {
+		_      struct{} `additionalProperties:"true"`
 		Ticket struct {
-			Cc string `json:"cc,omitempty"`
+			_  struct{} `additionalProperties:"true"`
+			Cc string   `json:"cc,omitempty"`
 		} `json:"ticket,omitempty"`
 		Article struct {
-			To   string `json:"to,omitempty"`
-			Cc   string `json:"cc,omitempty"`
-			From string `json:"from,omitempty"`
+			_    struct{} `additionalProperties:"true"`
+			To   string   `json:"to,omitempty"`
+			Cc   string   `json:"cc,omitempty"`
+			From string   `json:"from,omitempty"`
 		} `json:"article,omitempty"`
 	}
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -123,6 +122,3 @@ func reopen(v *visit) error {
 	}
 	return v.to("/articles/"+id, "Nothing changed: the keys that are held now give the same result. Import the missing key, then try again.")
 }
-
-// replyPath is the composer, filled in for an answer.
-func replyPath(id string) string { return "/compose?reply=" + url.QueryEscape(id) }

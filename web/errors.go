@@ -71,11 +71,11 @@ func (v *visit) fail(err error) {
 	case errors.Is(err, gateway.ErrForbidden):
 		v.failWith(http.StatusForbidden, "Not allowed",
 			"Your role does not allow this. Ask an administrator to do it, or to change your role.")
+	case words != "":
+		v.failWith(http.StatusUnprocessableEntity, "This did not work", words)
 	case isNotFound(err):
 		v.failWith(http.StatusNotFound, "Not found",
 			"There is nothing here, or nothing that you may see. It may have been deleted; look for it in the lists.")
-	case words != "":
-		v.failWith(http.StatusUnprocessableEntity, "This did not work", words)
 	case errors.Is(err, errBadForm):
 		v.failWith(http.StatusBadRequest, "This form could not be read", "Go back, load the page again, and repeat what you did.")
 	default:
