@@ -37,7 +37,10 @@ func (g *Gateway) Compose(ctx context.Context, a Actor, d Draft) (string, error)
 	if err != nil {
 		return "", err
 	}
-	err = g.send(ctx, a, l)
+	if l.mailbox, err = g.outboundMailbox(ctx, l.group); err != nil {
+		return "", err
+	}
+	err = passing(g.send(ctx, a, l))
 	return l.articleID, g.recordRefusal(ctx, a, d.GroupID, l, err)
 }
 
@@ -61,11 +64,7 @@ func (g *Gateway) letterOf(ctx context.Context, a Actor, d Draft) (letter, error
 	if d.From, err = senderOf(group, d.From); err != nil {
 		return letter{}, err
 	}
-	mailbox, err := g.outboundMailbox(ctx, group)
-	if err != nil {
-		return letter{}, err
-	}
-	l := letter{articleID: newID(), group: group, mailbox: mailbox, sign: d.ToggleSign, encrypt: d.ToggleEncrypt}
+	l := letter{articleID: newID(), group: group, sign: d.ToggleSign, encrypt: d.ToggleEncrypt}
 	l.envelope, err = envelopeOf(d)
 	if err != nil {
 		return letter{}, err

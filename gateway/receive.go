@@ -17,8 +17,11 @@ import (
 // An error means that upstream must stay as it is and that the message is tried again later; a message that cannot be
 // opened is no error, it arrives with its verdict.
 func (g *Gateway) Receive(ctx context.Context, arrival mailbox.Arrival) error {
-	known, err := g.Archive.HasOrigin(ctx, arrival.Origin.String())
-	if err != nil || known {
+	known, err := g.Archive.ByOrigin(ctx, arrival.Origin.String())
+	if err == nil {
+		return g.receiveAgain(ctx, known, arrival)
+	}
+	if !errors.Is(err, archive.ErrNotFound) {
 		return err
 	}
 	m, err := g.Groups.Mailbox(ctx, arrival.Origin.MailboxID)
@@ -35,6 +38,25 @@ func (g *Gateway) Receive(ctx context.Context, arrival mailbox.Arrival) error {
 	err = g.freeze(ctx, "message.received", article, opened, arrival.Message, n, nil)
 	if errors.Is(err, archive.ErrDuplicate) {
 		return nil
+	}
+	return err
+}
+
+// receiveAgain puts a known article back into the mirror: upstream shows again a message that it had dropped. Its bytes
+// are those of the first time.
+func (g *Gateway) receiveAgain(ctx context.Context, known archive.Article, arrival mailbox.Arrival) error {
+	e := activity.Entry{Actor: "sealgate", Act: "message.returned", GroupID: known.GroupID, ArticleID: known.ID, MessageID: known.MessageID}
+	err := g.change(ctx, e, func(tx *gorm.DB) error {
+		_, err := g.Mirror.Insert(ctx, tx, mailbox.NewMessage{
+			Origin: arrival.Origin, ArticleID: known.ID, Size: known.Size, Internal: arrival.Internal, Flags: arrival.Flags,
+		})
+		return err
+	})
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return nil // it is in the mirror: a repeated arrival
+	}
+	if err == nil {
+		g.Mirror.Wake(known.MailboxID)
 	}
 	return err
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/sealgate/sealgate/gateway/submission"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
+	"github.com/sealgate/sealgate/keyring/seal"
+	"github.com/sealgate/sealgate/migrations"
 	"gorm.io/gorm"
 )
 
@@ -70,7 +72,28 @@ func (g *Gateway) Submit(ctx context.Context, s submission.Submission) (submissi
 	if err == nil {
 		err = g.send(ctx, actor, letter)
 	}
-	return submission.Receipt{ArticleID: letter.articleID}, g.recordRefusal(ctx, actor, mailbox.GroupID, letter, err)
+	return submission.Receipt{ArticleID: letter.articleID}, g.recordRefusal(ctx, actor, mailbox.GroupID, letter, passing(err))
+}
+
+// passing gives causes that may pass their own words: nothing was sent, and trying again later helps.
+func passing(err error) error {
+	later := func(code, class, detail int, what string) error {
+		return &submission.Refusal{
+			Code: code, Enhanced: [3]int{4, class, detail}, Cause: err,
+			Sentence: what + "; nothing was lost and nothing was sent, try again later",
+		}
+	}
+	switch {
+	case errors.Is(err, migrations.ErrDiskFull):
+		return later(452, 3, 1, "the disk of the mail gateway is full")
+	case errors.Is(err, migrations.ErrReadOnly):
+		return later(451, 3, 0, "the database of the mail gateway cannot be written")
+	case errors.Is(err, seal.ErrUnreachable), errors.Is(err, seal.ErrThrottled):
+		return later(451, 7, 0, "the key management service cannot be reached")
+	case errors.Is(err, seal.ErrDenied), errors.Is(err, seal.ErrDisabled):
+		return later(451, 7, 0, "the key management service refuses the key of this gateway")
+	}
+	return err
 }
 
 // letter is one message on its way out.
@@ -417,10 +440,11 @@ func recipientWords(p Plan, r PlannedRecipient) string {
 	return "content-free notice: " + r.Problem
 }
 
-// recordRefusal logs a refusal for people and passes every error on.
+// recordRefusal logs a permanent refusal and passes every error on. A temporary one may come from a log that cannot be
+// written.
 func (g *Gateway) recordRefusal(ctx context.Context, a Actor, groupID string, l letter, err error) error {
 	var refusal *submission.Refusal
-	if !errors.As(err, &refusal) {
+	if !errors.As(err, &refusal) || refusal.Temporary() {
 		return err
 	}
 	e := activity.Entry{

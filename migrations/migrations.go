@@ -29,6 +29,9 @@ var ErrNewer = errors.New("the database is newer than this sealgate")
 // ErrReadOnly says that the database, or the folder of its file, cannot be written.
 var ErrReadOnly = errors.New("the database is read-only")
 
+// ErrDiskFull says that the disk under the database is full.
+var ErrDiskFull = errors.New("the disk under the database is full")
+
 //go:embed sqlite/*.sql postgres/*.sql
 var files embed.FS
 

@@ -113,7 +113,7 @@ func fileProblem(path string, err error) error {
 // dialector is gorm's SQLite dialect, speaking to modernc's driver.
 type dialector struct{ *gormlite.Dialector }
 
-// Translate maps the driver's constraint errors to gorm's. The embedded dialect looks for exported fields, which
+// Translate maps the driver's constraint errors to gorm's, and what stands in the way of writing to ours. The embedded dialect looks for exported fields, which
 // modernc's error does not have.
 func (dialector) Translate(err error) error {
 	var failed *sqlite.Error
@@ -127,6 +127,12 @@ func (dialector) Translate(err error) error {
 		return fmt.Errorf("%w: %w", gorm.ErrForeignKeyViolated, err)
 	case lite.SQLITE_CONSTRAINT_CHECK:
 		return fmt.Errorf("%w: %w", gorm.ErrCheckConstraintViolated, err)
+	}
+	switch failed.Code() & 0xff { // the primary code, whatever its detail
+	case lite.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	case lite.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	return err
 }

@@ -88,8 +88,11 @@ func TestArticleComesBack(t *testing.T) {
 		if err := put(t, a, db, again, archive.Content{}); !errors.Is(err, archive.ErrDuplicate) {
 			t.Errorf("the same origin again: %v", err)
 		}
-		if known, err := a.HasOrigin(t.Context(), want.Origin); err != nil || !known {
-			t.Errorf("has origin: %t, %v", known, err)
+		if known, err := a.ByOrigin(t.Context(), want.Origin); err != nil || known.ID != want.ID {
+			t.Errorf("by origin: %+v, %v", known, err)
+		}
+		if _, err := a.ByOrigin(t.Context(), "elsewhere"); !errors.Is(err, archive.ErrNotFound) {
+			t.Errorf("by another origin: %v", err)
 		}
 		for range 2 { // outbound articles have no origin, and there may be many
 			out := article(2)

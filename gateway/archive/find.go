@@ -130,11 +130,15 @@ func (a *Archive) WaitingFor(ctx context.Context, keyIDs []string) ([]string, er
 	return sortedOnce(all), nil // ids are UUIDv7: their order is that of arrival
 }
 
-// HasOrigin tells whether an article with this origin is already here.
-func (a *Archive) HasOrigin(ctx context.Context, origin string) (bool, error) {
-	var n int64
-	if err := a.db.WithContext(ctx).Model(&articleRow{}).Where("origin = ?", origin).Count(&n).Error; err != nil {
-		return false, fmt.Errorf("look up origin: %w", err)
+// ByOrigin returns the article with this origin, without its subject, or ErrNotFound.
+func (a *Archive) ByOrigin(ctx context.Context, origin string) (Article, error) {
+	var row articleRow
+	err := a.db.WithContext(ctx).Where("origin = ?", origin).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Article{}, ErrNotFound
 	}
-	return n > 0, nil
+	if err != nil {
+		return Article{}, fmt.Errorf("look up origin: %w", err)
+	}
+	return row.article()
 }

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sealgate.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestExampleConfigurationIsTheDefault: the documented file is read without complaint and says what a missing key means.
+func TestExampleConfigurationIsTheDefault(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sealgate.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := readConfig(writeConfig(t, string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := readConfig(writeConfig(t, "domain: "+c.Domain+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*config{&c, &empty} { // each file has a folder of its own
+		p.Database, p.Spool, p.KMS.KeyFile = filepath.Base(p.Database), filepath.Base(p.Spool), filepath.Base(p.KMS.KeyFile)
+	}
+	if !reflect.DeepEqual(c, empty) {
+		t.Errorf("example  %+v\ndefaults %+v", c, empty)
+	}
+}
+
+// TestBadConfigurationIsSaid: each mistake gets its sentence, unknown keys with their line.
+func TestBadConfigurationIsSaid(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":        {"domain: x\ndatabse: y\n", "[2:1] unknown field \"databse\""},
+		"unknown inner key":  {"domain: x\nkms:\n  keyfile: y\n", "[3:3] unknown field \"keyfile\""},
+		"no YAML":            {"{{", "configuration file"},
+		"plain to the world": {"listen:\n  web: 0.0.0.0:80 plain\n", "plain is for loopback addresses only"},
+		"no mode":            {"listen:\n  web: 127.0.0.1:80\n", "an address and a mode"},
+		"odd mode":           {"listen:\n  web: 127.0.0.1:80 maybe\n", "implicit, starttls or plain"},
+		"TLS without files":  {"listen:\n  imap: [\":993 implicit\"]\n", "needs tls.certificate and tls.key"},
+		"half a TLS pair":    {"tls:\n  key: x\n", "given together"},
+		"tiny messages":      {"limits:\n  message_bytes: 5\n", "at least 1048576"},
+		"little memory":      {"limits:\n  memory_bytes: 5000000\n", "four times"},
+		"odd log level":      {"log:\n  level: loud\n", "debug, info, warn or error"},
+		"odd log format":     {"log:\n  format: xml\n", "text or json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readConfig(writeConfig(t, c.text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+	if _, err := readConfig(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "--config") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestEnvironmentOverrides: every key of the file has its variable.
+func TestEnvironmentOverrides(t *testing.T) {
+	t.Setenv("SEALGATE_DATABASE", "postgres://db/x")
+	t.Setenv("SEALGATE_KMS_KEY_FILE", "/k")
+	t.Setenv("SEALGATE_LISTEN_SUBMISSION", "127.0.0.1:1 plain,127.0.0.1:2 plain")
+	t.Setenv("SEALGATE_LOG_FORMAT", "json")
+	c, err := readConfig(writeConfig(t, "database: sqlite:x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Database != "postgres://db/x" || c.KMS.KeyFile != "/k" || len(c.Listen.Submission) != 2 || c.Log.Format != "json" {
+		t.Errorf("%+v", c)
+	}
+	eachLeaf(reflect.TypeOf(c), "SEALGATE_", "", func(variable, key string) {
+		if variable == "" || strings.HasSuffix(variable, "_") || key == "" {
+			t.Errorf("key %q has variable %q", key, variable)
+		}
+	})
+}
+
+// eachLeaf visits every setting with its variable and its key.
+func eachLeaf(structure reflect.Type, prefix, path string, visit func(variable, key string)) {
+	for i := range structure.NumField() {
+		f := structure.Field(i)
+		key := path + f.Tag.Get("yaml")
+		if f.Type.Kind() == reflect.Struct {
+			eachLeaf(f.Type, prefix+f.Tag.Get("envPrefix"), key+".", visit)
+			continue
+		}
+		visit(prefix+f.Tag.Get("env"), key)
+	}
+}
+
+// TestComposeFileFits: every file, port and setting that the containers name exists and means what it should.
+func TestComposeFileFits(t *testing.T) {
+	text, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Services map[string]struct {
+			Build, Image string
+			Restart      string
+			Environment  map[string]string
+			Secrets      []string
+			Volumes      []string
+			Ports        []string
+			DependsOn    map[string]struct{ Condition string } `yaml:"depends_on"`
+			Healthcheck  struct {
+				Test              []string
+				Interval, Timeout string
+				Retries           int
+			}
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			SecurityOpt []string `yaml:"security_opt"`
+		}
+		Secrets map[string]struct{ File string }
+		Volumes map[string]any
+	}
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		t.Fatalf("schema: %v", yaml.FormatError(err, false, true))
+	}
+	variables := map[string]bool{}
+	eachLeaf(reflect.TypeOf(config{}), "SEALGATE_", "", func(variable, _ string) { variables[variable] = true })
+	exposed := dockerfileWords(t, "EXPOSE")
+	for name, service := range file.Services {
+		for variable, value := range service.Environment {
+			if strings.HasPrefix(variable, "SEALGATE_") && !variables[variable] {
+				t.Errorf("%s: there is no setting %s", name, variable)
+			}
+			if _, secret, ok := strings.Cut(value, "/run/secrets/"); ok {
+				secret, _, _ = strings.Cut(secret, "&")
+				if _, known := file.Secrets[secret]; !known || !contains(service.Secrets, secret) {
+					t.Errorf("%s: the secret %s is not given to it", name, secret)
+				}
+			}
+		}
+		for _, secret := range service.Secrets {
+			if file.Secrets[secret].File == "" || !strings.Contains(string(text), "#   "+file.Secrets[secret].File) && !strings.Contains(string(text), ", "+file.Secrets[secret].File) {
+				t.Errorf("%s: the file of secret %s is not explained at the top", name, secret)
+			}
+		}
+		for _, v := range service.Volumes {
+			source, _, _ := strings.Cut(v, ":")
+			if _, named := file.Volumes[source]; !named && !strings.Contains(string(text), "  "+source) && !strings.Contains(string(text), "to "+source) {
+				t.Errorf("%s: nothing says what %s is", name, source)
+			}
+		}
+		for _, p := range service.Ports {
+			if _, inside, _ := strings.Cut(p, ":"); !contains(exposed, inside) {
+				t.Errorf("%s: the Dockerfile does not expose %s", name, inside)
+			}
+		}
+		for dependency := range service.DependsOn {
+			if len(file.Services[dependency].Healthcheck.Test) == 0 {
+				t.Errorf("%s waits for %s, which has no health check", name, dependency)
+			}
+		}
+	}
+	environment := file.Services["sealgate"].Environment
+	for variable, value := range environment {
+		t.Setenv(variable, value)
+	}
+	if _, err := readConfig("../../docs/sealgate.example.yaml"); err != nil {
+		t.Errorf("the container's settings: %v", err)
+	}
+}
+
+// TestDockerfileIsStaticAndUnprivileged: a static binary on nothing, not root, started with a command that exists.
+func TestDockerfileIsStaticAndUnprivileged(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"CGO_ENABLED=0", "FROM scratch", "USER 65532:65532", `ENTRYPOINT ["/sealgate"]`, `CMD ["serve", "--config", "/etc/sealgate/sealgate.yaml"]`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the Dockerfile does not say %s", want)
+		}
+	}
+	for _, source := range []string{"go.mod", "go.sum"} {
+		if _, err := os.Stat("../../" + source); err != nil {
+			t.Errorf("the Dockerfile copies %s: %v", source, err)
+		}
+	}
+}
+
+// dockerfileWords are the words after an instruction.
+func dockerfileWords(t *testing.T, instruction string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, instruction+" "); ok {
+			return strings.Fields(rest)
+		}
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, one := range list {
+		if one == s {
+			return true
+		}
+	}
+	return false
+}
