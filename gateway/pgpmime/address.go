@@ -3,8 +3,11 @@ package pgpmime
 import (
 	"net/mail"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // senderOf returns the one sender address of a message, canonical; "" unless there is exactly one From field with
@@ -22,8 +25,9 @@ func senderOf(message []byte) string {
 // whole gives none.
 func addressesOf(fields []field, name string) []string {
 	var all []string
+	parser := mail.AddressParser{WordDecoder: wordDecoder()}
 	for _, f := range named(fields, name) {
-		list, err := mail.ParseAddressList(f.value())
+		list, err := parser.ParseList(strings.ToValidUTF8(f.value(), "?"))
 		if err != nil {
 			continue
 		}
@@ -39,35 +43,56 @@ func addressesOf(fields []field, name string) []string {
 // canonical lower-cases the domain of an addr-spec and turns it into A-labels (RFC 5890); "" when it is none.
 func canonical(addrSpec string) string {
 	at := strings.LastIndexByte(addrSpec, '@')
-	if at <= 0 || strings.ContainsAny(addrSpec, "\r\n\x00") {
+	if at <= 0 || !visible(addrSpec) {
 		return ""
 	}
 	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(addrSpec[at+1:], "."))
 	if err != nil || domain == "" {
 		return ""
 	}
-	return addrSpec[:at] + "@" + strings.ToLower(domain)
+	return norm.NFC.String(addrSpec[:at]) + "@" + strings.ToLower(domain)
+}
+
+// visible refuses invalid UTF-8, control characters and characters that do not show: two addresses that look the same
+// must be the same.
+func visible(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) || r == utf8.RuneError
+	})
 }
 
 // sameAddress compares canonical addresses; the local part's ASCII case does not count, as no mail provider keeps two
 // people apart by it.
-func sameAddress(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
+func sameAddress(a, b string) bool { return a != "" && folded(a) == folded(b) }
+
+// folded is the form in which addresses are compared. Only ASCII letters are folded: the Kelvin sign is no k.
+func folded(address string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, address)
+}
 
 // userIDAddress is the one address in a user ID, canonical: "Name <address>" or the bare address. Anything ambiguous
-// has none.
+// has none: a name with another address in it could be taken for that address.
 func userIDAddress(id string) string {
-	if strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !visible(id) {
 		return ""
 	}
 	open := strings.IndexByte(id, '<')
 	if open < 0 {
-		if strings.ContainsAny(id, " >\"(),;") || strings.Count(id, "@") != 1 {
+		if strings.ContainsAny(id, " >\"(),;:") || strings.Count(id, "@") != 1 {
 			return ""
 		}
 		return canonical(id)
 	}
 	inside, ok := strings.CutSuffix(id[open+1:], ">")
-	if !ok || strings.ContainsAny(inside, "<> ") || strings.Count(inside, "@") != 1 {
+	if !ok || strings.ContainsAny(inside, "<>(),;: ") || strings.Count(inside, "@") != 1 {
+		return ""
+	}
+	if name := strings.Trim(id[:open], " \""); strings.Contains(name, "@") && name != inside {
 		return ""
 	}
 	return canonical(inside)

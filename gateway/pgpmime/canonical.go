@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"mime"
 	"mime/quotedprintable"
 	"strings"
 )
@@ -32,14 +31,20 @@ func sevenBit(entity []byte, l Limits) ([]byte, error) {
 	return sevenBitEntity(content, body, l)
 }
 
-// sevenBitEntity rewrites one entity with the given fields.
+// sevenBitEntity rewrites one entity with the given fields. Another sender's signed entity that is safe already is not
+// touched at all: its signature is to stay what it is.
 func sevenBitEntity(fields []field, body []byte, l Limits) ([]byte, error) {
 	fields, err := asciiFields(fields)
 	if err != nil {
 		return nil, err
 	}
+	if len(named(fields, "content-type")) > 1 {
+		return nil, fmt.Errorf("%w: a part has more than one Content-Type", ErrMalformed)
+	}
 	t, params := mediaType(fields)
 	switch {
+	case t == "multipart/signed" && safe(crlf(body)):
+		return join(fields, []byte(lineEnd), crlf(body)), nil
 	case strings.HasPrefix(t, "multipart/"):
 		return sevenBitMultipart(fields, body, params["boundary"], l)
 	case embedded(t, fields):
@@ -56,6 +61,9 @@ func sevenBitMultipart(fields []field, body []byte, boundary string, l Limits) (
 	if len(m.parts) == 0 {
 		return nil, fmt.Errorf("%w: a multipart has no parts", ErrMalformed)
 	}
+	if boundary != strings.TrimRight(boundary, " ") || len(boundary) > maxBoundary {
+		return nil, fmt.Errorf("%w: a multipart has a boundary that is not allowed", ErrMalformed)
+	}
 	var out bytes.Buffer
 	for i := range m.parts {
 		inner, _, innerBody := split(m.part(i))
@@ -68,6 +76,9 @@ func sevenBitMultipart(fields []field, body []byte, boundary string, l Limits) (
 	fmt.Fprintf(&out, "--%s--\r\n", boundary)
 	return join(encoded(fields, "7bit"), []byte(lineEnd), out.Bytes()), nil
 }
+
+// maxBoundary is how long a boundary may be. RFC 2046, section 5.1.1 says 70 characters, some senders say more.
+const maxBoundary = 200
 
 // sevenBitLeaf keeps a body that is safe as it is and encodes any other: text as quoted-printable, the rest as base64.
 func sevenBitLeaf(fields []field, body []byte, text bool) []byte {
@@ -154,35 +165,4 @@ func encoded(fields []field, encoding string) []field {
 		return out
 	}
 	return append(out, line("Content-Transfer-Encoding", encoding))
-}
-
-// asciiFields gives every field CRLF, and writes parameters with raw 8-bit characters anew (RFC 2231).
-func asciiFields(fields []field) ([]field, error) {
-	out := make([]field, 0, len(fields))
-	for _, f := range fields {
-		f.raw = crlf(f.raw)
-		if !bytes.HasSuffix(f.raw, []byte(lineEnd)) {
-			f.raw = append(bytes.Clone(f.raw), []byte(lineEnd)...)
-		}
-		if bytes.ContainsFunc(f.raw, func(r rune) bool { return r >= 0x80 }) {
-			var err error
-			if f, err = asciiField(f); err != nil {
-				return nil, err
-			}
-		}
-		out = append(out, f)
-	}
-	return out, nil
-}
-
-func asciiField(f field) (field, error) {
-	name, _, _ := bytes.Cut(f.raw, []byte(":"))
-	if f.name != "content-type" && f.name != "content-disposition" {
-		return line(string(name), encodeWords(strings.ToValidUTF8(f.value(), "?"))), nil
-	}
-	t, params, err := mime.ParseMediaType(f.value())
-	if err != nil {
-		return f, fmt.Errorf("%w: the field %s cannot be read", ErrMalformed, f.name)
-	}
-	return line(string(name), mime.FormatMediaType(t, params)), nil
 }

@@ -33,8 +33,11 @@ func (op *opening) decryptPart(m multipart) []byte {
 		return nil
 	}
 	secrets, err := op.keys.Secrets(named)
-	op.fail(err)
-	return op.decrypt(message, &ring{op: op, secrets: secrets}, named)
+	if err != nil {
+		op.fail(err)
+		return nil
+	}
+	return op.decrypt(message, &ring{op: op, secrets: secrets})
 }
 
 // closed sets the verdict for something that stays closed.
@@ -47,32 +50,27 @@ func (op *opening) closed(e Encryption, reason string) []byte {
 // What is not encrypted with integrity protection at all is turned away here.
 func (op *opening) namedKeys(message []byte) (ids []string, ok bool) {
 	packets := packet.NewReader(bytes.NewReader(message))
-	anonymous, count := false, 0
-	for {
+	anonymous := false
+	for count := 0; ; count++ {
 		p, err := packets.Next()
-		if err != nil {
+		switch {
+		case err != nil:
 			op.closed(EncryptionMalformed, "The encrypted part holds no complete OpenPGP message.")
+			return nil, false
+		case count > op.options.Limits.SessionKeys:
+			op.closed(EncryptionRefused, "The message names too many recipients' keys.")
 			return nil, false
 		}
 		switch p := p.(type) {
 		case *packet.EncryptedKey:
-			if count++; count > op.options.Limits.SessionKeys {
-				op.closed(EncryptionRefused, "The message names too many recipients' keys.")
-				return nil, false
-			}
 			anonymous = anonymous || p.KeyId == 0
 			ids = append(ids, keyIDText(p.KeyId))
 			op.verdict.EncryptedTo = ids
 		case *packet.SymmetricKeyEncrypted: // passphrases are not for mail; other recipients may be ours
-		case *packet.SymmetricallyEncrypted, *packet.AEADEncrypted:
-			if count == 0 {
-				op.closed(NoKey, "The message is encrypted with a passphrase only.")
-				return nil, false
-			}
-			if anonymous {
-				return nil, true
-			}
-			return ids, true
+		case *packet.SymmetricallyEncrypted:
+			return op.openable(ids, anonymous, p.IntegrityProtected)
+		case *packet.AEADEncrypted:
+			return op.openable(ids, anonymous, true)
 		default:
 			op.closed(EncryptionMalformed, "The part that should be encrypted is not.")
 			return nil, false
@@ -80,38 +78,76 @@ func (op *opening) namedKeys(message []byte) (ids []string, ok bool) {
 	}
 }
 
+// openable judges what the packets before the encrypted data said.
+func (op *opening) openable(ids []string, anonymous, protected bool) ([]string, bool) {
+	switch {
+	case !protected: // tag 9: anybody may have altered it (RFC 9580, section 13.7)
+		op.closed(EncryptionRefused, "The encryption has no integrity protection.")
+		return nil, false
+	case len(ids) == 0:
+		op.closed(NoKey, "The message is encrypted with a passphrase only.")
+		return nil, false
+	case anonymous:
+		return nil, true
+	}
+	return ids, true
+}
+
+// maxTrials bounds session keys without a name times secret keys to try them with: each trial costs up to 3 ms.
+const maxTrials = 1000
+
 // decrypt opens an OpenPGP message. Its bytes are used only after the reader ended cleanly: before that neither
 // integrity nor signature is known (EFAIL, CVE-2017-17688).
-func (op *opening) decrypt(message []byte, r *ring, named []string) []byte {
+func (op *opening) decrypt(message []byte, r *ring) (plaintext []byte) {
+	defer func() { // the library parses what anybody may have written
+		if recover() != nil {
+			plaintext = op.closed(Corrupt, "")
+		}
+	}()
+	if op.anonymous()*len(r.secrets) > maxTrials {
+		return op.closed(EncryptionRefused, "The message names too many recipients without saying who they are.")
+	}
 	md, err := openpgp.ReadMessage(bytes.NewReader(message), r, nil, op.options.config())
 	if err != nil {
-		return op.notDecrypted(err, r, named)
+		return op.notDecrypted(err, r)
 	}
 	if !md.IsEncrypted {
 		return op.closed(EncryptionMalformed, "The part that should be encrypted is not.")
 	}
 	limit := op.options.Limits.Decompressed
-	plaintext, err := io.ReadAll(io.LimitReader(md.UnverifiedBody, limit+1))
+	plaintext, err = io.ReadAll(io.LimitReader(md.UnverifiedBody, limit+1))
 	switch {
 	case int64(len(plaintext)) > limit || errors.Is(err, pgperrors.ErrMessageTooLarge):
 		return op.closed(EncryptionRefused, "What is encrypted is larger than allowed.")
 	case err != nil:
 		return op.closed(Corrupt, "")
 	}
-	op.verdict.Encryption, op.verdict.Reason = Decrypted, ""
-	op.verdict.Signature, op.verdict.Signer, op.verdict.SignerID = "", "", ""
+	// An outer signature covers the ciphertext only: whoever made it need not know what is inside, so it counts as none.
+	op.verdict = Verdict{Encryption: Decrypted, EncryptedTo: op.verdict.EncryptedTo}
+	op.waiting, op.decrypted = nil, true
 	if md.IsSigned {
 		op.judge(md.SignatureCandidates, r)
 	}
 	return plaintext
 }
 
-// notDecrypted tells a key that is not held from a message that is damaged. To the sender both look the same.
-func (op *opening) notDecrypted(err error, r *ring, named []string) []byte {
-	if errors.Is(err, pgperrors.ErrMessageTooLarge) {
-		return op.closed(EncryptionRefused, "What is encrypted is larger than allowed.")
+// anonymous counts the session keys whose recipient is not named.
+func (op *opening) anonymous() int {
+	count := 0
+	for _, id := range op.verdict.EncryptedTo {
+		if id == keyIDText(0) {
+			count++
+		}
 	}
-	if errors.Is(err, pgperrors.ErrKeyIncorrect) && (len(r.secrets) == 0 || named == nil) {
+	return count
+}
+
+// notDecrypted tells a key that is not held from a message that is damaged. To the sender both look the same.
+func (op *opening) notDecrypted(err error, r *ring) []byte {
+	switch {
+	case errors.Is(err, pgperrors.ErrMessageTooLarge):
+		return op.closed(EncryptionRefused, "What is encrypted is larger than allowed.")
+	case errors.Is(err, pgperrors.ErrKeyIncorrect) && !r.holdsNamed(op.verdict.EncryptedTo):
 		op.wait(op.verdict.EncryptedTo...)
 		return op.closed(NoKey, "")
 	}

@@ -2,8 +2,10 @@ package pgpmime
 
 import (
 	"bytes"
+	"io"
 	"mime"
 	"strings"
+	"unicode"
 
 	"github.com/emersion/go-message/charset"
 )
@@ -19,43 +21,123 @@ type field struct {
 // without a name.
 func split(entity []byte) (fields []field, blank, body []byte) {
 	rest := entity
-	for len(rest) > 0 {
-		line := firstLine(rest)
-		switch {
-		case len(bytes.TrimRight(line, "\r\n")) == 0:
-			return fields, line, rest[len(line):]
-		case (line[0] == ' ' || line[0] == '\t') && len(fields) > 0:
-			last := &fields[len(fields)-1]
-			last.raw = last.raw[:len(last.raw)+len(line)] // the folded line follows in memory
-		default:
-			fields = append(fields, field{name: fieldName(line), raw: line})
+	for {
+		f, after, ok := nextField(rest)
+		if !ok {
+			blank = firstLine(rest)
+			return fields, blank, rest[len(blank):]
 		}
-		rest = rest[len(line):]
+		fields, rest = append(fields, f), after
 	}
-	return fields, nil, nil
+}
+
+// nextField takes the next field off a header. It is false at the empty line that ends the header, and at the end.
+func nextField(header []byte) (f field, after []byte, ok bool) {
+	if len(header) == 0 || emptyLine(header) {
+		return field{}, header, false
+	}
+	end := len(firstLine(header))
+	for end < len(header) && (header[end] == ' ' || header[end] == '\t') {
+		end += len(firstLine(header[end:]))
+	}
+	raw := header[:end:end]
+	return field{name: fieldName(raw), raw: raw}, header[end:], true
+}
+
+// emptyLine tells whether b begins with the line that ends a header: CRLF or LF and nothing else.
+func emptyLine(b []byte) bool {
+	return b[0] == '\n' || (len(b) > 1 && b[0] == '\r' && b[1] == '\n')
+}
+
+// headerSize is the size of the header in bytes, the empty line included. It allocates nothing, so that it can be asked
+// before a header of any size is split.
+func headerSize(entity []byte) int {
+	for at := 0; at < len(entity); {
+		n := len(firstLine(entity[at:]))
+		if emptyLine(entity[at:]) {
+			return at + n
+		}
+		at += n
+	}
+	return len(entity)
 }
 
 // firstLine returns the first line with its line end.
 func firstLine(b []byte) []byte {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		return b[: i+1 : len(b)]
+		return b[: i+1 : i+1]
 	}
 	return b[:len(b):len(b)]
 }
 
-// fieldName reduces what stands before the colon to printable ASCII in lower case, so that a name with blanks, control
-// or 8-bit characters in it is taken for what some reader may take it for.
-func fieldName(line []byte) string {
-	name, _, ok := bytes.Cut(line, []byte(":"))
-	if !ok {
+// longestName is where a field's name is cut; no name of ours or of a ticket system is as long.
+const longestName = 1000
+
+// fieldName reduces what stands before the first colon to printable ASCII in lower case, folded or not, so that a name
+// with blanks, line ends, control or 8-bit characters in it is taken for what some reader may take it for.
+func fieldName(raw []byte) string {
+	end := bytes.IndexByte(raw, ':')
+	if end < 0 {
 		return ""
 	}
-	return strings.ToLower(strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return -1
+	name := make([]byte, 0, min(end, 32))
+	for _, c := range raw[:end] {
+		switch {
+		case len(name) == longestName:
+			return string(name)
+		case c >= 'A' && c <= 'Z':
+			name = append(name, c+'a'-'A')
+		case c > ' ' && c < 0x7f:
+			name = append(name, c)
 		}
-		return r
-	}, string(name)))
+	}
+	return string(name)
+}
+
+// wellFormed tells whether every reader takes the field for one and for the same: a name of printable characters right
+// before the colon (RFC 5322, section 2.2).
+func (f field) wellFormed() bool {
+	return f.name != "" && len(f.raw) > len(f.name) && f.raw[len(f.name)] == ':' && strings.EqualFold(string(f.raw[:len(f.name)]), f.name)
+}
+
+// clean leaves one way only to read the field: a bare CR, which some readers take for a line end, becomes a blank, NUL
+// goes, and so do lines of blanks, which some readers take for the end of the header.
+func (f field) clean() field {
+	var b bytes.Buffer
+	for rest := f.raw; len(rest) > 0; {
+		l := firstLine(rest)
+		rest = rest[len(l):]
+		text, end := l, ""
+		if t, ok := bytes.CutSuffix(l, []byte("\n")); ok {
+			text, end = bytes.TrimSuffix(t, []byte("\r")), lineEnd
+		}
+		text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r"), []byte(" ")), []byte("\x00"), nil)
+		if len(bytes.TrimSpace(text)) > 0 {
+			b.Write(text)
+			b.WriteString(end)
+		}
+	}
+	return field{name: f.name, raw: b.Bytes()}
+}
+
+// ambiguous tells whether readers may see other lines in the field than we do.
+func (f field) ambiguous() bool {
+	return bytes.IndexByte(f.raw, 0) >= 0 || bareCR(f.raw)
+}
+
+// bareCR finds a CR that no LF follows.
+func bareCR(b []byte) bool {
+	for i := bytes.IndexByte(b, '\r'); i >= 0; {
+		if i+1 == len(b) || b[i+1] != '\n' {
+			return true
+		}
+		next := bytes.IndexByte(b[i+1:], '\r')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
 }
 
 // value is a field's body, unfolded (RFC 5322, section 2.2.3).
@@ -95,12 +177,18 @@ func mediaType(fields []field) (string, map[string]string) {
 	if v == "" {
 		return "text/plain", nil
 	}
+	if len(v) > maxMediaType {
+		return "application/octet-stream", nil
+	}
 	t, params, err := mime.ParseMediaType(v)
 	if err != nil && t == "" {
 		return "application/octet-stream", nil
 	}
 	return strings.ToLower(t), params
 }
+
+// maxMediaType bounds a Content-Type in bytes, and so the number of its parameters.
+const maxMediaType = 8 << 10
 
 // transferEncoding is an entity's Content-Transfer-Encoding in lower case, "7bit" when there is none.
 func transferEncoding(fields []field) string {
@@ -111,24 +199,52 @@ func transferEncoding(fields []field) string {
 	return v
 }
 
-// decodeWords decodes RFC 2047 words and takes control characters out.
+// decodeWords decodes RFC 2047 words and takes out what does not show or shows as something else: control characters
+// and those that turn the direction of text.
 func decodeWords(s string) string {
-	d := mime.WordDecoder{CharsetReader: charset.Reader}
-	if decoded, err := d.DecodeHeader(s); err == nil {
+	if decoded, err := wordDecoder().DecodeHeader(s); err == nil {
 		s = decoded
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
 			return -1
 		}
 		return r
-	}, s)
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// line builds one header field with CRLF. Values come from this package; line ends in them are taken out all the same.
+// wordDecoder knows the charsets of old mail too. Words in any other are read as they stand: the address beside them
+// still counts.
+func wordDecoder() *mime.WordDecoder {
+	return &mime.WordDecoder{CharsetReader: func(name string, input io.Reader) (io.Reader, error) {
+		if r, err := charset.Reader(name, input); err == nil {
+			return r, nil
+		}
+		return input, nil
+	}}
+}
+
+// foldWidth is where a field that is written here is folded, if there is a blank (RFC 5322, section 2.1.1).
+const foldWidth = 78
+
+// line builds one header field with CRLF, folded at blanks. Line ends in the value are taken out first.
 func line(name, value string) field {
-	value = strings.NewReplacer("\r", "", "\n", "").Replace(value)
-	return field{name: strings.ToLower(name), raw: []byte(name + ": " + value + "\r\n")}
+	var b strings.Builder
+	b.WriteString(name + ":")
+	width, last := b.Len(), "" // the name stays on one line with the first word
+	for word := range strings.SplitSeq(strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(value)), " ") {
+		if width+1+len(word) > foldWidth && word != "" && last != "" {
+			b.WriteString(lineEnd)
+			width = 0
+		}
+		b.WriteString(" " + word)
+		width, last = width+1+len(word), word
+	}
+	b.WriteString(lineEnd)
+	return field{name: strings.ToLower(name), raw: []byte(b.String())}
 }
 
 // join builds an entity.

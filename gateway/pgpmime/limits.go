@@ -49,10 +49,10 @@ func (l Limits) walk(entity []byte, depth int, parts *int) error {
 	if *parts++; *parts > l.Parts {
 		return overLimit(fmt.Sprintf("it has more than %d parts", l.Parts))
 	}
-	fields, _, body := split(entity)
-	if size := len(entity) - len(body); size > l.HeaderBytes {
+	if headerSize(entity) > l.HeaderBytes {
 		return overLimit(fmt.Sprintf("a header is larger than %d bytes", l.HeaderBytes))
 	}
+	fields, _, body := split(entity)
 	t, params := mediaType(fields)
 	switch {
 	case strings.HasPrefix(t, "multipart/"):

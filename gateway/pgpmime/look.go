@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/emersion/go-message/charset"
 )
@@ -29,8 +30,12 @@ type Attachment struct {
 }
 
 // Look takes a message apart for display. It tolerates anything and never fails: what it cannot read becomes text or
-// an attachment.
+// an attachment. Of a multipart/alternative it takes the text and the HTML; several texts of a message are joined.
 func Look(message []byte) View {
+	limits := Limits{}.withDefaults()
+	if headerSize(message) > limits.HeaderBytes {
+		return View{Text: tooComplex}
+	}
 	fields, _, body := split(message)
 	v := View{
 		From: decodeWords(first(fields, "from")), To: decodeWords(first(fields, "to")), Cc: decodeWords(first(fields, "cc")),
@@ -39,22 +44,24 @@ func Look(message []byte) View {
 	if date, err := mail.ParseDate(first(fields, "date")); err == nil {
 		v.Date = date
 	}
-	if (Limits{}).withDefaults().check(message) != nil {
-		v.Text = "This message is too deeply nested to be shown. Download it instead."
+	if limits.check(message) != nil {
+		v.Text = tooComplex
 		return v
 	}
-	v.add(fields, body)
+	v.add(fields, body, false)
 	return v
 }
 
-// add shows one entity.
-func (v *View) add(fields []field, body []byte) {
+const tooComplex = "This message is put together in too complex a way to be shown. Download it instead."
+
+// add shows one entity. Inside a multipart/alternative a second text is another form of the first, not more of it.
+func (v *View) add(fields []field, body []byte, alternative bool) {
 	t, params := mediaType(fields)
 	if strings.HasPrefix(t, "multipart/") {
 		m := cut(body, params["boundary"], (Limits{}).withDefaults().Parts)
 		for i := range m.parts {
 			inner, _, innerBody := split(m.part(i))
-			v.add(inner, innerBody)
+			v.add(inner, innerBody, t == "multipart/alternative")
 		}
 		if len(m.parts) > 0 {
 			return
@@ -63,41 +70,70 @@ func (v *View) add(fields []field, body []byte) {
 	}
 	content := decodeTransfer(transferEncoding(fields), body)
 	disposition, dispositionParams := dispositionOf(fields)
-	attached := disposition == "attachment"
+	inline := disposition != "attachment" && dispositionParams["filename"] == ""
 	switch {
-	case t == "text/plain" && !attached && v.Text == "":
-		v.Text = toUTF8(content, params["charset"])
-	case t == "text/html" && !attached && v.HTML == "":
+	case t == "text/plain" && inline && (v.Text == "" || !alternative):
+		if v.Text != "" {
+			v.Text += "\n\n"
+		}
+		v.Text += toUTF8(content, params["charset"])
+	case t == "text/html" && inline && v.HTML == "":
 		v.HTML = toUTF8(content, params["charset"])
 	default:
-		v.Attachments = append(v.Attachments, Attachment{Name: attachmentName(params, dispositionParams), ContentType: t, Content: content})
+		v.Attachments = append(v.Attachments, Attachment{Name: attachmentName(t, params, dispositionParams), ContentType: t, Content: content})
 	}
 }
 
 func dispositionOf(fields []field) (string, map[string]string) {
 	d, params, err := mime.ParseMediaType(first(fields, "content-disposition"))
-	if err != nil {
+	if err != nil && d == "" {
 		return "", nil
 	}
 	return strings.ToLower(d), params
 }
 
-// attachmentName is a safe file name: no folder, no control characters, never empty.
-func attachmentName(contentType, disposition map[string]string) string {
+// longestFileName is the most characters of an attachment's name; every file system takes it in UTF-8.
+const longestFileName = 60
+
+// attachmentName is a safe file name: no folder, no character that a system or a shell reads as an order, nothing that
+// hides the ending (CVE-2018-12020 and the like begin with such names), never empty.
+func attachmentName(mediaType string, contentType, disposition map[string]string) string {
 	name := disposition["filename"]
 	if name == "" {
 		name = contentType["name"]
 	}
-	name = strings.ToValidUTF8(decodeWords(name), "_")
-	name = path.Base(strings.ReplaceAll(name, "\\", "/"))
-	name = strings.TrimLeft(name, ".")
-	if name == "" || name == "/" {
-		return "attachment"
+	name = path.Base(strings.ReplaceAll(decodeWords(name), "\\", "/"))
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Cf, r):
+			return -1
+		case strings.ContainsRune("<>:\"/|?*", r), !unicode.IsGraphic(r):
+			return '_'
+		}
+		return r
+	}, name)
+	name = strings.TrimRight(strings.TrimLeft(name, ". -"), ". ")
+	switch {
+	case name != "":
+		return shortened(name)
+	case mediaType == "message/rfc822":
+		return "message.eml"
+	case mediaType == "text/html":
+		return "page.html"
+	case mediaType == "text/plain":
+		return "text.txt"
 	}
-	if runes := []rune(name); len(runes) > 120 {
-		name = string(runes[:120])
+	return "attachment"
+}
+
+// shortened cuts a long name in the middle, so that its ending stays.
+func shortened(name string) string {
+	runes := []rune(name)
+	if len(runes) <= longestFileName {
+		return name
 	}
-	return name
+	const ending = 10
+	return string(runes[:longestFileName-ending]) + string(runes[len(runes)-ending:])
 }
 
 // toUTF8 decodes text; an unknown charset is shown as far as it is UTF-8.

@@ -11,25 +11,24 @@ import (
 // means that Keys failed, and that the message should be tried again later.
 func Open(message []byte, keys Keys, o Options) (opened Opened, err error) {
 	o.Limits = o.Limits.withDefaults()
-	// The library is guarded as a whole: a panic reachable from input must not end more than this message.
+	// Everything is guarded once more: a panic reachable from input must not end more than this message.
 	defer func() {
 		if r := recover(); r != nil {
 			opened, err = pass(message, o, Verdict{Encryption: EncryptionMalformed, Reason: "The message could not be read."}), nil
 		}
 	}()
-	op := &opening{keys: keys, options: o}
 	if err := o.Limits.check(message); err != nil {
-		return pass(message, o, Verdict{Encryption: EncryptionRefused, Reason: sentence("The message was not looked into: " + err.Error() + ".")}), nil
+		return pass(message, o, Verdict{Encryption: EncryptionRefused, Reason: "The message was not looked into: " + err.Error() + "."}), nil
 	}
-	op.from = senderOf(message)
+	op := &opening{keys: keys, options: o, from: senderOf(message)}
 	content, opens := op.unwrap(message)
-	if op.failure != nil {
+	switch {
+	case op.failure != nil:
 		return Opened{}, fmt.Errorf("look up keys: %w", op.failure)
-	}
-	if !opens {
-		opened = pass(message, o, op.verdict)
-	} else {
+	case opens:
 		opened = op.rebuild(message, content)
+	default:
+		opened = pass(message, o, op.verdict)
 	}
 	opened.WaitingFor = op.waiting
 	return opened, nil
@@ -37,31 +36,23 @@ func Open(message []byte, keys Keys, o Options) (opened Opened, err error) {
 
 // opening is one Open in progress.
 type opening struct {
-	keys    Keys
-	options Options
-	from    string // the one sender address, canonical, or ""
-	verdict Verdict
-	waiting []string
-	failure error // Keys failed: nothing of this opening counts
+	keys      Keys
+	options   Options
+	from      string // the one sender address, canonical, or ""
+	verdict   Verdict
+	waiting   []string
+	decrypted bool  // a layer of encryption was undone
+	failure   error // Keys failed: nothing of this opening counts
 }
 
-// layers bounds how often unwrapping may find another PGP layer below: encrypted, signed, and one more of each.
-const layers = 4
-
 // unwrap undoes the PGP layers that are the whole message, from the outside in, and returns the content entity below.
-// Nothing is opened that has siblings: what stands beside a ciphertext could carry its plaintext away (EFAIL).
+// Nothing is opened that has siblings: what stands beside a ciphertext could carry its plaintext away (EFAIL). One layer
+// of encryption is undone, and one signature on either side of it; what lies below that is content.
 func (op *opening) unwrap(entity []byte) (content []byte, opens bool) {
 	content = entity
-	for range layers {
-		fields, _, body := split(content)
-		t, params := mediaType(fields)
-		var inner []byte
-		switch {
-		case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"):
-			inner = op.decryptPart(cut(body, params["boundary"], 3))
-		case t == "multipart/signed" && isProtocol(params, "application/pgp-signature") && op.verdict.Signature == "":
-			inner = op.verifyPart(cut(body, params["boundary"], 3))
-		default:
+	for {
+		inner, is := op.layer(content)
+		if !is {
 			op.lookDeeper(content, !opens)
 			return content, opens
 		}
@@ -70,11 +61,28 @@ func (op *opening) unwrap(entity []byte) (content []byte, opens bool) {
 		}
 		content, opens = inner, true
 		if err := op.options.Limits.check(content); err != nil {
-			op.verdict = Verdict{Encryption: EncryptionRefused, Reason: sentence("What was encrypted was not looked into: " + err.Error() + ".")}
+			op.verdict, op.waiting = Verdict{Encryption: EncryptionRefused, EncryptedTo: op.verdict.EncryptedTo,
+				Reason: "What was protected was not looked into: " + err.Error() + "."}, nil
 			return entity, false
 		}
 	}
-	return content, opens
+}
+
+// layer undoes the outermost PGP layer of an entity. It is false when there is none, and returns nil for one that stays
+// closed.
+func (op *opening) layer(entity []byte) (inner []byte, is bool) {
+	fields, _, body := split(entity)
+	if len(named(fields, "content-type")) != 1 { // which of several counts is anybody's guess
+		return nil, false
+	}
+	t, params := mediaType(fields)
+	switch {
+	case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted") && !op.decrypted:
+		return op.decryptPart(cut(body, params["boundary"], 3)), true
+	case t == "multipart/signed" && isProtocol(params, "application/pgp-signature") && op.verdict.Signature == "":
+		return op.verifyPart(cut(body, params["boundary"], 3)), true
+	}
+	return nil, false
 }
 
 // isProtocol compares the protocol parameter; a missing one is taken for PGP, as some clients send none, and the parts
@@ -95,28 +103,31 @@ func (op *opening) lookDeeper(entity []byte, outermost bool) {
 	}
 }
 
-// pgpBelow finds PGP/MIME structures and inline armor below the top of an entity.
+// pgpBelow finds PGP/MIME structures, and armor that begins a line of text, below the top of an entity.
 func pgpBelow(entity []byte, top bool) (encrypted, signed bool) {
 	fields, _, body := split(entity)
 	t, params := mediaType(fields)
-	if !top {
-		switch {
-		case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"):
-			return true, false
-		case t == "multipart/signed" && isProtocol(params, "application/pgp-signature"):
-			signed = true
-		}
+	switch {
+	case t == "application/pgp-encrypted", !top && t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"):
+		return true, false
+	case t == "application/pgp-signature":
+		return false, true
+	case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"): // of several types, or in our own
+		encrypted = true
+	case t == "multipart/signed" && isProtocol(params, "application/pgp-signature"):
+		signed = !top
 	}
 	switch {
 	case strings.HasPrefix(t, "multipart/"):
-		m := cut(body, params["boundary"], 1000)
+		m := cut(body, params["boundary"], (Limits{}).withDefaults().Parts)
 		for i := range m.parts {
 			e, s := pgpBelow(m.part(i), false)
 			encrypted, signed = encrypted || e, signed || s
 		}
 	case strings.HasPrefix(t, "text/"):
-		encrypted = hasLine(body, "-----BEGIN PGP MESSAGE-----")
-		signed = signed || hasLine(body, "-----BEGIN PGP SIGNED MESSAGE-----")
+		text := decodeTransfer(transferEncoding(fields), body)
+		encrypted = hasLine(text, "-----BEGIN PGP MESSAGE-----")
+		signed = hasLine(text, "-----BEGIN PGP SIGNED MESSAGE-----")
 	}
 	return encrypted, signed
 }
@@ -128,41 +139,35 @@ func hasLine(body []byte, line string) bool {
 
 // pass returns a message that was not opened: stripped and stamped.
 func pass(message []byte, o Options, v Verdict) Opened {
-	s := stripper{instance: o.Instance, limits: o.Limits}
-	var stripped []byte
-	if o.Limits.check(message) == nil {
-		stripped = s.strip(message, true)
-	} else { // over a limit: only the top is looked at
-		fields, blank, body := split(message)
-		stripped = join(s.fields(fields, true), blank, body)
-	}
-	return stamp(stripped, v)
+	return stamp(stripper{instance: o.Instance, limits: o.Limits}.message(message), v)
 }
 
 // rebuild puts the opened content under the outer header: fields about the message stay as the sender's server sent
-// them, fields about the body are the content's. An inner From never replaces the outer one.
+// them, fields about the body are the content's. An inner From never replaces the outer one. The outer header is not
+// covered by any signature, so nothing in it may be taken for content: lines that are no fields, after which some
+// readers believe that the body has begun, go.
 func (op *opening) rebuild(message, content []byte) Opened {
 	outer, _, _ := split(message)
 	inner, _, body := split(content)
 	var fields []field
 	for _, f := range outer {
-		if !isContent(f) {
-			fields = append(fields, f)
+		if f = f.clean(); f.wellFormed() && !isContent(f) {
+			fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
 		}
 	}
 	if subject, ok := op.protectedSubject(outer, inner); ok {
 		fields = replace(fields, subject)
 	}
-	for _, f := range inner {
-		if isContent(f) {
+	fields = withMIMEVersion(withLineEnds(fields))
+	for i, f := range inner {
+		if f = f.clean(); f.wellFormed() && isContent(f) && len(named(inner[:i], f.name)) == 0 {
 			fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
 		}
 	}
 	if transferEncoding(inner) != "binary" {
 		body = crlf(body)
 	}
-	s := stripper{instance: op.options.Instance, limits: op.options.Limits}
-	opened := stamp(s.strip(join(fields, []byte("\r\n"), body), true), op.verdict)
+	opened := pass(join(withLineEnds(fields), []byte(lineEnd), body), op.options, op.verdict)
 	opened.Changed = true
 	return opened
 }
@@ -202,16 +207,6 @@ func replace(fields []field, f field) []field {
 		out = append(out, f)
 	}
 	return out
-}
-
-// sentence keeps text that may come from an error on one line of printable ASCII.
-func sentence(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, s)
 }
 
 // wait notes key ids that would change the verdict if they were held.

@@ -77,8 +77,12 @@ func isSigned(message []byte) error {
 	if err != nil {
 		return err
 	}
-	_, _, body := split(m.part(1))
-	if _, ok := dearmor(body, openpgp.SignatureType); !ok {
+	fields, _, body := split(m.part(1))
+	binary, ok := dearmor(body, openpgp.SignatureType)
+	if t, _ := mediaType(fields); !ok || t != "application/pgp-signature" {
+		return errors.New("the second part holds no signature")
+	}
+	if count, known := signatures(binary); count == 0 || count != known {
 		return errors.New("the second part holds no signature")
 	}
 	return nil
@@ -91,12 +95,21 @@ func isEncrypted(message []byte) error {
 	if err != nil {
 		return err
 	}
+	control, _, version := split(m.part(0))
+	if t, _ := mediaType(control); t != "application/pgp-encrypted" || string(bytes.TrimSpace(version)) != "Version: 1" {
+		return errors.New("the first part is not that of an encrypted message")
+	}
 	_, _, body := split(m.part(1))
 	binary, ok := dearmor(body, openpgp.MessageType)
 	if !ok {
 		return errors.New("the second part holds no OpenPGP message")
 	}
-	packets := packet.NewReader(bytes.NewReader(binary))
+	return onlyForRecipients(binary)
+}
+
+// onlyForRecipients checks that an OpenPGP message begins with session keys for recipients and that protected data follow.
+func onlyForRecipients(message []byte) error {
+	packets := packet.NewReader(bytes.NewReader(message))
 	for recipients := 0; ; recipients++ {
 		p, err := packets.Next()
 		if err != nil {

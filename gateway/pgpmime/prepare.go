@@ -17,6 +17,11 @@ func Prepare(message []byte, messageID string, date time.Time, subject *string) 
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	fields, blank, body := split(message)
+	for _, f := range fields {
+		if !f.wellFormed() {
+			return nil, fmt.Errorf("%w: its header has a line that is no field; leave an empty line before the text", ErrMalformed)
+		}
+	}
 	s := stripper{}
 	fields = outerFields(s.fields(fields, true), true)
 	if first(fields, "message-id") == "" {
@@ -28,7 +33,7 @@ func Prepare(message []byte, messageID string, date time.Time, subject *string) 
 	if subject != nil {
 		fields = replace(fields, line("Subject", encodeWords(*subject)))
 	}
-	if blank == nil {
+	if len(blank) == 0 {
 		blank = []byte(lineEnd)
 	}
 	return join(fields, blank, body), nil

@@ -36,11 +36,15 @@ func Protect(message []byte, r ProtectRequest) (o Outgoing, err error) {
 	if err := r.check(); err != nil {
 		return Outgoing{}, err
 	}
+	fields, blank, body := split(message)
 	if r.Protection == Clear {
-		fields, blank, body := split(message)
-		return Outgoing{bytes: join(outerFields(fields, true), blank, body), protection: Clear}, nil
+		return Restore(Clear, join(outerFields(fields, true), blank, body))
 	}
 	entity, err := sevenBit(message, Limits{}.withDefaults())
+	if err != nil {
+		return Outgoing{}, err
+	}
+	outer, err := asciiFields(outerFields(fields, false))
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -48,9 +52,7 @@ func Protect(message []byte, r ProtectRequest) (o Outgoing, err error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	fields, _, _ := split(message)
-	outer := withMIMEVersion(outerFields(fields, false))
-	outer = append(outer, field{name: "content-type", raw: []byte("Content-Type: " + contentType + lineEnd)})
+	outer = append(withMIMEVersion(outer), field{name: "content-type", raw: []byte("Content-Type: " + contentType + lineEnd)})
 	return Restore(r.Protection, join(outer, []byte(lineEnd), body))
 }
 
@@ -59,6 +61,8 @@ func (r ProtectRequest) check() error {
 	switch {
 	case r.Now.IsZero() && r.Protection != Clear:
 		return errors.New("protect: no time given")
+	case r.Random == nil && r.Protection != Clear:
+		return errors.New("protect: no randomness given")
 	case r.Protection.signs() && r.Signer == nil:
 		return errors.New("protect: no signer given")
 	case r.Protection.encrypts() && len(r.To) == 0:
@@ -84,12 +88,8 @@ func outerFields(fields []field, content bool) []field {
 	return withLineEnds(kept)
 }
 
-func withMIMEVersion(fields []field) []field {
-	if len(named(fields, "mime-version")) > 0 {
-		return fields
-	}
-	return append(fields, line("MIME-Version", "1.0"))
-}
+// withMIMEVersion leaves exactly one MIME-Version.
+func withMIMEVersion(fields []field) []field { return replace(fields, line("MIME-Version", "1.0")) }
 
 // wrap protects the content entity and returns the new root's Content-Type and body.
 func (r ProtectRequest) wrap(entity []byte) (contentType string, body []byte, err error) {
@@ -156,9 +156,28 @@ func (r ProtectRequest) sign(entity []byte) (armored []byte, hash string, err er
 	if !ok {
 		return nil, "", errors.New("sign: the library made no signature")
 	}
-	hash = strings.ToLower(strings.ReplaceAll(signature.Hash.String(), "-", ""))
+	if hash = micalg(signature.Hash); hash == "" {
+		return nil, "", fmt.Errorf("sign: the library used the hash %s", signature.Hash)
+	}
 	armored, err = armorOf(openpgp.SignatureType, binary.Bytes())
 	return armored, hash, err
+}
+
+// micalg is a hash's name after "pgp-" (RFC 3156, section 5, and RFC 9580, section 9.5), "" for one that is too weak.
+func micalg(h crypto.Hash) string {
+	switch h {
+	case crypto.SHA256:
+		return "sha256"
+	case crypto.SHA384:
+		return "sha384"
+	case crypto.SHA512:
+		return "sha512"
+	case crypto.SHA3_256:
+		return "sha3-256"
+	case crypto.SHA3_512:
+		return "sha3-512"
+	}
+	return ""
 }
 
 // encrypt returns the armored OpenPGP message: encrypted, and signed inside where asked for.

@@ -21,16 +21,18 @@ func stamp(stripped []byte, v Verdict) Opened {
 		stamps = append(stamps, line("Sealgate-Signer", v.Signer))
 	}
 	stamps = append(stamps, verdictField(v))
-	fields, blank, body := split(stripped)
-	if blank == nil {
-		blank = []byte("\r\n")
+	return Opened{Message: join(stamps, nil, stripped), Verdict: v, Subject: decodeWords(subjectOf(stripped))}
+}
+
+// subjectOf finds the first Subject in a header of any size.
+func subjectOf(message []byte) string {
+	f, rest, ok := nextField(message)
+	for ; ok; f, rest, ok = nextField(rest) {
+		if f.name == "subject" {
+			return f.value()
+		}
 	}
-	fields = withLineEnds(fields)
-	return Opened{
-		Message: join(append(stamps, fields...), blank, body),
-		Verdict: v,
-		Subject: decodeWords(first(fields, "subject")),
-	}
+	return ""
 }
 
 // withLineEnds ends a last field that the message cut off without a line end, so that what follows stays apart.

@@ -25,10 +25,11 @@ type Summary struct {
 
 // Summarize reads a header. ErrMalformed for what cannot be a message; limits as in Limits.
 func Summarize(message []byte) (Summary, error) {
-	fields, _, body := split(message)
-	switch {
-	case len(message)-len(body) > (Limits{}).withDefaults().HeaderBytes:
+	if headerSize(message) > (Limits{}).withDefaults().HeaderBytes {
 		return Summary{}, fmt.Errorf("%w: its header is larger than 256 KiB", ErrMalformed)
+	}
+	fields, _, _ := split(message)
+	switch {
 	case len(named(fields, "from")) > 1:
 		return Summary{}, fmt.Errorf("%w: it has more than one From field", ErrMalformed)
 	case len(named(fields, "sealgate-policy")) > 1:
@@ -98,12 +99,10 @@ func messageIDs(value string) ids {
 
 func unique(addresses []string) []string {
 	var all []string
+	known := make(map[string]bool, len(addresses))
 	for _, a := range addresses {
-		known := false
-		for _, b := range all {
-			known = known || sameAddress(a, b)
-		}
-		if !known {
+		if !known[folded(a)] {
+			known[folded(a)] = true
 			all = append(all, a)
 		}
 	}
@@ -112,15 +111,5 @@ func unique(addresses []string) []string {
 
 // bareLineEnds finds a CR or LF that stands alone: servers on the way would rewrite it, and a signature would break.
 func bareLineEnds(message []byte) bool {
-	rest := message
-	for {
-		i := bytes.IndexAny(rest, "\r\n")
-		if i < 0 {
-			return false
-		}
-		if !bytes.HasPrefix(rest[i:], []byte(lineEnd)) {
-			return true
-		}
-		rest = rest[i+len(lineEnd):]
-	}
+	return bareCR(message) || bytes.Count(message, []byte("\n")) != bytes.Count(message, []byte(lineEnd))
 }

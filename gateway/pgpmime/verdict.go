@@ -76,7 +76,7 @@ func encryptionSentence(e Encryption) string {
 	case Corrupt:
 		return "Encrypted, but damaged or altered on the way."
 	case EncryptionRefused:
-		return "Not opened: the message is over a limit."
+		return "Not opened, to be on the safe side."
 	case EncryptionMalformed:
 		return "Looks encrypted, but is not put together as it should be."
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,20 @@ func (op *opening) verifyPart(m multipart) []byte {
 
 // verify checks a detached signature.
 func (op *opening) verify(signed, signature []byte) {
-	if oldVersion(signature) {
+	defer func() { // the library parses what anybody may have written
+		if recover() != nil {
+			op.verdict = Verdict{Encryption: op.verdict.Encryption, EncryptedTo: op.verdict.EncryptedTo, Signature: SignatureMalformed}
+		}
+	}()
+	count, known := signatures(signature)
+	switch {
+	case count == 0:
+		op.verdict.Signature = SignatureMalformed
+		return
+	case count > maxSignatures:
+		op.verdict.Signature, op.verdict.Reason = Unsupported, "It has too many signatures."
+		return
+	case known == 0:
 		op.verdict.Signature = Unsupported
 		return
 	}
@@ -63,11 +77,29 @@ func (op *opening) verify(signed, signature []byte) {
 	}
 }
 
-// oldVersion finds a version 3 signature packet, which the library skips: unsupported is another answer than bad.
-func oldVersion(signature []byte) bool {
-	p, err := packet.NewOpaqueReader(bytes.NewReader(signature)).Next()
-	return err == nil && p.Tag == 2 && len(p.Contents) > 0 && p.Contents[0] == 3
+// maxSignatures bounds the signatures checked on one message: each means one more hash of it.
+const maxSignatures = 20
+
+// signatures counts the signature packets, and those of a version that the library reads. It skips the others (version
+// 3 of old GnuPG): unsupported is another answer than bad.
+func signatures(binary []byte) (count, known int) {
+	packets := packet.NewOpaqueReader(bytes.NewReader(binary))
+	for {
+		p, err := packets.Next()
+		if err != nil {
+			return count, known
+		}
+		if p.Tag != signatureTag || len(p.Contents) == 0 {
+			continue
+		}
+		if count++; p.Contents[0] >= 4 {
+			known++
+		}
+	}
 }
+
+// signatureTag is the packet type of a signature (RFC 9580, section 5.2).
+const signatureTag = 2
 
 // judgement is what one signature says.
 type judgement struct {
@@ -76,6 +108,7 @@ type judgement struct {
 	signerID  string
 	signedAt  int64
 	matched   string
+	reason    string
 }
 
 // strength orders judgements: of several signatures the strongest speaks, and only for its own signer.
@@ -87,51 +120,43 @@ var strength = []Signature{
 func (op *opening) judge(candidates []*openpgp.SignatureCandidate, r *ring) {
 	best := judgement{signature: SignatureMalformed}
 	for _, c := range candidates {
-		if j := op.judgeOne(c, r); rank(j.signature) >= rank(best.signature) {
+		if j := op.judgeOne(c, r); slices.Index(strength, j.signature) >= slices.Index(strength, best.signature) {
 			best = j
 		}
 	}
 	op.verdict.Signature, op.verdict.Signer, op.verdict.SignerID = best.signature, best.signer, best.signerID
-	op.verdict.SignedAt, op.verdict.MatchedID = best.signedAt, best.matched
+	op.verdict.SignedAt, op.verdict.MatchedID, op.verdict.Reason = best.signedAt, best.matched, best.reason
 	if best.signature == UnknownKey {
 		op.wait(best.signerID)
 	}
 }
 
-func rank(s Signature) int {
-	for i, known := range strength {
-		if s == known {
-			return i
-		}
-	}
-	return -1
-}
-
 // judgeOne judges one signature. The library's IsVerified means "checked", not "good": only a nil error with a key
-// counts.
+// counts. The library checks the certificate and its subkey at the time of the signature, and knows a revocation for
+// compromise at any time.
 func (op *opening) judgeOne(c *openpgp.SignatureCandidate, r *ring) judgement {
-	j := judgement{signature: wordFor(c), signerID: keyIDText(c.IssuerKeyId)}
+	j := judgement{signerID: keyIDText(c.IssuerKeyId)}
 	if c.SignedByEntity == nil {
+		j.signature = UnknownKey
 		return j
 	}
 	j.signer, j.signerID = fmt.Sprintf("%X", c.SignedByEntity.PrimaryKey.Fingerprint), ""
 	if c.CorrespondingSig != nil {
 		j.signedAt = c.CorrespondingSig.CreationTime.Unix()
 	}
-	if j.signature != Good {
+	if c.SignatureError != nil || c.SignedBy == nil || c.CorrespondingSig == nil {
+		j.signature, j.reason = failed(c, op.options.config())
 		return j
 	}
 	signedAt := c.CorrespondingSig.CreationTime
-	config := op.options.config()
 	switch {
 	case signedAt.After(op.options.Now.Add(clockSkew)):
-		j.signature = Bad // from the future: nobody's clock is that wrong
-	case c.SignedByEntity.Revoked(signedAt) || revokedForGood(c.SignedByEntity):
-		j.signature = RevokedKey
+		j.signature, j.reason = Bad, "The signature claims to be from the future."
 	case !r.approved(c.IssuerKeyId, c.SignedByEntity):
 		j.signature = UnapprovedKey
 	default:
-		j.matched = matchedUserID(c.SignedByEntity, op.from, signedAt, config)
+		j.signature = Good
+		j.matched = matchedUserID(c.SignedByEntity, op.from, signedAt, op.options.config())
 		if j.matched == "" {
 			j.signature = WrongSender
 		}
@@ -142,46 +167,50 @@ func (op *opening) judgeOne(c *openpgp.SignatureCandidate, r *ring) judgement {
 // clockSkew is how far a signer's clock may be ahead of ours.
 const clockSkew = 24 * time.Hour
 
-// wordFor reads the library's answer for one signature.
-func wordFor(c *openpgp.SignatureCandidate) Signature {
+// failed reads the library's error for one signature of a known signer.
+func failed(c *openpgp.SignatureCandidate, config *packet.Config) (Signature, string) {
 	err := c.SignatureError
 	switch {
-	case err == nil && c.SignedBy != nil && c.CorrespondingSig != nil:
-		return Good
-	case c.SignedByEntity == nil || errors.Is(err, pgperrors.ErrUnknownIssuer):
-		return UnknownKey
-	case weakHash(c.HashAlgorithm), errors.As(err, new(pgperrors.WeakAlgorithmError)):
-		return Weak
-	case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired):
-		return ExpiredKey
+	case weakHash(c.HashAlgorithm) && (c.SignedBy == nil || strings.Contains(err.Error(), "insecure")),
+		errors.As(err, new(pgperrors.WeakAlgorithmError)):
+		return Weak, ""
+	case errors.Is(err, pgperrors.ErrSignatureExpired):
+		return ExpiredKey, "The signature itself has run out."
+	case errors.Is(err, pgperrors.ErrKeyExpired):
+		return ExpiredKey, ""
 	case errors.Is(err, pgperrors.ErrKeyRevoked):
-		return RevokedKey
+		return RevokedKey, ""
 	case errors.As(err, new(pgperrors.UnsupportedError)):
-		return Unsupported
-	case errors.As(err, new(pgperrors.StructuralError)):
-		return SignatureMalformed
+		return Unsupported, ""
+	case c.CorrespondingSig == nil:
+		return SignatureMalformed, ""
+	case c.SignedBy == nil:
+		return subkeyState(c, config), ""
+	case len(c.CorrespondingSig.IntendedRecipients) > 0 && strings.Contains(err.Error(), "intended recipients"):
+		return Bad, "It was signed for other recipients."
+	}
+	return Bad, ""
+}
+
+// subkeyState says why the subkey that a signature names could not make it: the library only says that there is none.
+func subkeyState(c *openpgp.SignatureCandidate, config *packet.Config) Signature {
+	for _, subkey := range c.SignedByEntity.Subkeys {
+		if subkey.PublicKey.KeyId != c.IssuerKeyId {
+			continue
+		}
+		_, err := subkey.Verify(c.CorrespondingSig.CreationTime, config)
+		switch {
+		case errors.Is(err, pgperrors.ErrKeyRevoked):
+			return RevokedKey
+		case errors.Is(err, pgperrors.ErrKeyExpired):
+			return ExpiredKey
+		}
 	}
 	return Bad
 }
 
 func weakHash(h crypto.Hash) bool {
 	return h == crypto.SHA1 || h == crypto.MD5 || h == crypto.RIPEMD160
-}
-
-// revokedForGood finds a revocation that reaches back before the signature: the key was compromised, or no reason was
-// given (RFC 9580, section 5.2.3.31).
-func revokedForGood(e *openpgp.Entity) bool {
-	for _, revocation := range e.Revocations {
-		if revocation.Packet == nil || revocation.Packet.RevocationReason == nil {
-			return true
-		}
-		switch *revocation.Packet.RevocationReason {
-		case packet.KeySuperseded, packet.KeyRetired:
-		default:
-			return true
-		}
-	}
-	return false
 }
 
 // matchedUserID returns the address of a user ID that was valid when the message was signed and equals From, or "".
