@@ -2,18 +2,14 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/google/uuid"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
-	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/gateway/submission"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
@@ -235,120 +231,6 @@ func refusalOf(d groups.Decision) *submission.Refusal {
 	return refuse(550, 1, "not sent: "+strings.Join(sentences, "; "))
 }
 
-// outCopy is one protected copy with the forward-paths it goes to.
-type outCopy struct {
-	recipients []string
-	outgoing   pgpmime.Outgoing
-}
-
-// protect makes every copy of a message: one for the visible readers together, one for each hidden reader alone, and
-// a content-free notice for those who can't read.
-func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) ([]outCopy, error) {
-	signer, err := g.signerOf(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	if !p.Decision.Encrypt.Do {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, nil, false)
-		return []outCopy{{recipients: addressesOf(p.Recipients), outgoing: o}}, err
-	}
-	var copies []outCopy
-	visible, hidden := p.readersByVisibility()
-	if len(visible) > 0 {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, p.certificates(visible), false)
-		if err != nil {
-			return nil, err
-		}
-		copies = append(copies, outCopy{recipients: visible, outgoing: o})
-	}
-	for _, address := range hidden {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, []*keyring.Certificate{p.readers[address]}, true)
-		if err != nil {
-			return nil, err
-		}
-		copies = append(copies, outCopy{recipients: []string{address}, outgoing: o})
-	}
-	notices, err := g.notices(p, message, signer)
-	return append(copies, notices...), err
-}
-
-func (g *Gateway) signerOf(ctx context.Context, p Plan) (*openpgp.Entity, error) {
-	if !p.Decision.Sign.Do {
-		return nil, nil
-	}
-	signer, err := g.Keyring.Secret(ctx, p.Signer)
-	if err != nil {
-		return nil, fmt.Errorf("open signing key %s: %w", p.Signer, err)
-	}
-	return signer, nil
-}
-
-func (g *Gateway) protectFor(message []byte, p pgpmime.Protection, signer *openpgp.Entity, readers []*keyring.Certificate, hidden bool) (pgpmime.Outgoing, error) {
-	r := pgpmime.ProtectRequest{Protection: p, Signer: signer, Hidden: hidden, Now: g.Now(), Random: g.Random}
-	for _, c := range readers {
-		r.To = append(r.To, c.Entity)
-	}
-	o, err := pgpmime.Protect(message, r)
-	if errors.Is(err, pgpmime.ErrMalformed) {
-		return o, malformed(err)
-	}
-	if err != nil {
-		return o, fmt.Errorf("protect: %w", err)
-	}
-	return o, nil
-}
-
-func protectionOf(d groups.Decision) pgpmime.Protection {
-	switch {
-	case d.Sign.Do && d.Encrypt.Do:
-		return pgpmime.SignedEncrypted
-	case d.Encrypt.Do:
-		return pgpmime.Encrypted
-	case d.Sign.Do:
-		return pgpmime.Signed
-	}
-	return pgpmime.Clear
-}
-
-func addressesOf(recipients []PlannedRecipient) []string {
-	var all []string
-	for _, r := range recipients {
-		all = append(all, r.Address)
-	}
-	return all
-}
-
-// readersByVisibility splits the recipients that can read into visible ones and hidden ones.
-func (p *Plan) readersByVisibility() (visible, hidden []string) {
-	for _, r := range p.Recipients {
-		switch {
-		case p.readers[r.Address] == nil:
-		case r.Hidden:
-			hidden = append(hidden, r.Address)
-		default:
-			visible = append(visible, r.Address)
-		}
-	}
-	return visible, hidden
-}
-
-// certificates returns the readers' certificates and the group's own, each once.
-func (p *Plan) certificates(addresses []string) []*keyring.Certificate {
-	seen := map[string]bool{}
-	var all []*keyring.Certificate
-	add := func(c *keyring.Certificate) {
-		if c != nil && !seen[c.Fingerprint] {
-			seen[c.Fingerprint] = true
-			all = append(all, c)
-		}
-	}
-	for _, address := range addresses {
-		add(p.readers[address])
-	}
-	add(p.own)
-	return all
-}
-
 // commit stores the article, the queue rows and the activity entry in one transaction, then wakes the queue.
 func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, messageID string, message []byte, copies []outCopy) error {
 	if err := g.Keeper.Ready(ctx); err != nil {
@@ -371,73 +253,6 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 	}
 	g.Queue.Wake()
 	return nil
-}
-
-func (g *Gateway) outArticle(l letter, p Plan, messageID string, message []byte) archive.Article {
-	date := l.summary.Date
-	if date.IsZero() {
-		date = g.Now()
-	}
-	subject := l.summary.Subject
-	if l.subject != nil {
-		subject = *l.subject
-	}
-	record, err := json.Marshal(p.Decision)
-	if err != nil {
-		record = []byte("{}")
-	}
-	return archive.Article{
-		ID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID, Direction: archive.Out,
-		From: l.summary.From[0], To: l.summary.To, MessageID: messageID, InReplyTo: l.summary.InReplyTo,
-		Date: date, Received: g.Now(), Size: int64(len(message)),
-		Encryption: string(protectionOf(p.Decision)), Signer: signerIf(p), Verdict: string(record), Subject: subject,
-	}
-}
-
-func signerIf(p Plan) string {
-	if p.Decision.Sign.Do {
-		return p.Signer
-	}
-	return ""
-}
-
-func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message {
-	m := queue.Message{
-		ArticleID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID,
-		ReversePath: l.envelope.ReversePath, MessageID: messageID, SMTPUTF8: l.envelope.SMTPUTF8,
-		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: int64(len(c.outgoing.Bytes())),
-		Protection: c.outgoing.Protection(), CreatedAt: now,
-	}
-	for _, path := range l.envelope.ForwardPaths {
-		if contains(c.recipients, canonical(path.Address)) {
-			m.Recipients = append(m.Recipients, queue.Recipient{Address: path.Address, Notify: path.Notify, ORcpt: path.ORcpt})
-		}
-	}
-	return m
-}
-
-func submittedEntry(a Actor, l letter, p Plan, messageID string) activity.Entry {
-	e := activity.Entry{
-		Actor: a.Name, Act: "message.submitted", GroupID: l.group.ID, ArticleID: l.articleID, MessageID: messageID,
-		Fingerprint: signerIf(p), Detail: map[string]string{
-			"protection": string(protectionOf(p.Decision)),
-			"sign":       string(p.Decision.Sign.Rule), "encrypt": string(p.Decision.Encrypt.Rule),
-		},
-	}
-	for _, r := range p.Recipients {
-		e.Detail["to "+r.Address] = recipientWords(p, r)
-	}
-	return e
-}
-
-func recipientWords(p Plan, r PlannedRecipient) string {
-	switch {
-	case !p.Decision.Encrypt.Do:
-		return "not encrypted"
-	case r.Fingerprint != "":
-		return "encrypted to " + r.Fingerprint
-	}
-	return "content-free notice: " + r.Problem
 }
 
 // recordRefusal logs a permanent refusal and passes every error on. A temporary one may come from a log that cannot be

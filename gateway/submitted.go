@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/activity"
+	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/queue"
+)
+
+func (g *Gateway) outArticle(l letter, p Plan, messageID string, message []byte) archive.Article {
+	date := l.summary.Date
+	if date.IsZero() {
+		date = g.Now()
+	}
+	subject := l.summary.Subject
+	if l.subject != nil {
+		subject = *l.subject
+	}
+	record, err := json.Marshal(p.Decision)
+	if err != nil {
+		record = []byte("{}")
+	}
+	return archive.Article{
+		ID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID, Direction: archive.Out,
+		From: l.summary.From[0], To: l.summary.To, MessageID: messageID, InReplyTo: l.summary.InReplyTo,
+		Date: date, Received: g.Now(), Size: int64(len(message)),
+		Encryption: string(protectionOf(p.Decision)), Signer: signerIf(p), Verdict: string(record), Subject: subject,
+	}
+}
+
+func signerIf(p Plan) string {
+	if p.Decision.Sign.Do {
+		return p.Signer
+	}
+	return ""
+}
+
+func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message {
+	m := queue.Message{
+		ArticleID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID,
+		ReversePath: l.envelope.ReversePath, MessageID: messageID, SMTPUTF8: l.envelope.SMTPUTF8,
+		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: int64(len(c.outgoing.Bytes())),
+		Protection: c.outgoing.Protection(), CreatedAt: now,
+	}
+	for _, path := range l.envelope.ForwardPaths {
+		if contains(c.recipients, canonical(path.Address)) {
+			m.Recipients = append(m.Recipients, queue.Recipient{Address: path.Address, Notify: path.Notify, ORcpt: path.ORcpt})
+		}
+	}
+	return m
+}
+
+func submittedEntry(a Actor, l letter, p Plan, messageID string) activity.Entry {
+	e := activity.Entry{
+		Actor: a.Name, Act: "message.submitted", GroupID: l.group.ID, ArticleID: l.articleID, MessageID: messageID,
+		Fingerprint: signerIf(p), Detail: map[string]string{
+			"protection": string(protectionOf(p.Decision)),
+			"sign":       string(p.Decision.Sign.Rule), "encrypt": string(p.Decision.Encrypt.Rule),
+		},
+	}
+	for _, r := range p.Recipients {
+		e.Detail["to "+r.Address] = recipientWords(p, r)
+	}
+	return e
+}
+
+func recipientWords(p Plan, r PlannedRecipient) string {
+	switch {
+	case !p.Decision.Encrypt.Do:
+		return "not encrypted"
+	case r.Fingerprint != "":
+		return "encrypted to " + r.Fingerprint
+	}
+	return "content-free notice: " + r.Problem
+}
