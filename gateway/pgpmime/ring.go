@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -94,11 +95,15 @@ func (r *ring) approved(id uint64, signer *openpgp.Entity) bool {
 
 func keyIDText(id uint64) string { return fmt.Sprintf("%016X", id) }
 
-// config is the library's configuration for reading at the given instant.
+// clockSkew is how far a signer's clock may be ahead of ours.
+const clockSkew = time.Hour
+
+// config is the library's configuration for reading at the given instant. It asks for the time only to tell whether a
+// signature is from the future or has run out; certificates are judged at the time of the signature.
 func (o Options) config() *packet.Config {
 	limit := o.Limits.Decompressed
 	return &packet.Config{
-		Time:                       clock(o.Now),
+		Time:                       clock(o.Now.Add(clockSkew)),
 		MaxDecompressedMessageSize: &limit,
 	}
 }

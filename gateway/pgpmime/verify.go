@@ -150,8 +150,6 @@ func (op *opening) judgeOne(c *openpgp.SignatureCandidate, r *ring) judgement {
 	}
 	signedAt := c.CorrespondingSig.CreationTime
 	switch {
-	case signedAt.After(op.options.Now.Add(clockSkew)):
-		j.signature, j.reason = Bad, "The signature claims to be from the future."
 	case !r.approved(c.IssuerKeyId, c.SignedByEntity):
 		j.signature = UnapprovedKey
 	default:
@@ -164,9 +162,6 @@ func (op *opening) judgeOne(c *openpgp.SignatureCandidate, r *ring) judgement {
 	return j
 }
 
-// clockSkew is how far a signer's clock may be ahead of ours.
-const clockSkew = 24 * time.Hour
-
 // failed reads the library's error for one signature of a known signer.
 func failed(c *openpgp.SignatureCandidate, config *packet.Config) (Signature, string) {
 	err := c.SignatureError
@@ -174,6 +169,8 @@ func failed(c *openpgp.SignatureCandidate, config *packet.Config) (Signature, st
 	case weakHash(c.HashAlgorithm) && (c.SignedBy == nil || strings.Contains(err.Error(), "insecure")),
 		errors.As(err, new(pgperrors.WeakAlgorithmError)):
 		return Weak, ""
+	case errors.Is(err, pgperrors.ErrSignatureExpired) && c.CorrespondingSig.CreationTime.After(config.Now()):
+		return Bad, "The signature claims to be from the future."
 	case errors.Is(err, pgperrors.ErrSignatureExpired):
 		return ExpiredKey, "The signature itself has run out."
 	case errors.Is(err, pgperrors.ErrKeyExpired):
