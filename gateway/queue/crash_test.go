@@ -33,7 +33,10 @@ func TestAProcessThatDiedLeavesAnUncertainMessageThatIsTakenOver(t *testing.T) {
 		release := dead.hang(queue.OutcomeFailed)
 		id := dead.put(letter("a@desk.test"))
 		stop := dead.run()
-		dead.waitFor(id, queue.Sending, 1) // recorded before it ends
+		r := dead.waitFor(id, queue.Sending, 1) // recorded before it ends, with the time of the next
+		if wait := r.NextAttempt.Sub(dead.clock.Now()); wait < time.Minute || wait > 72*time.Second {
+			t.Errorf("after a crash the next attempt would be in %v", wait)
+		}
 
 		later := newClock()
 		heir := neighbour(t, db, later, dead.provider)
