@@ -134,7 +134,7 @@ func TestFirstDay(t *testing.T) {
 	w.says("Will not be encrypted")
 	w.types("[name=to]", customer+", nobody@example.test")
 	w.says("nobody@example.test")
-	w.says("no certificate")
+	w.says("No certificate")
 	w.types("[name=to]", customer)
 	w.holds(`!document.getElementById("recipients").innerText.includes("nobody")`)
 	w.holds(`document.querySelector('[name=encrypt]:checked').value === "off" && document.body.innerText.includes("Will not be encrypted")`)
@@ -152,7 +152,7 @@ func TestFirstDay(t *testing.T) {
 }
 
 // TestPagesInTheBrowser opens every page at the width of a desk and of a telephone: no page is wider than its window,
-// nothing breaks the policy, and every field has a label. With SEALGATE_SHOTS=FOLDER it leaves pictures there.
+// each has its style and one heading, and every field has a label. With SEALGATE_SHOTS=FOLDER it leaves pictures there.
 func TestPagesInTheBrowser(t *testing.T) {
 	b := newBench(t)
 	pages := b.furnish()
@@ -229,6 +229,34 @@ func (b *bench) furnish() map[string]string {
 		"overview": "/", "compose": "/compose?to=" + customer + ",nobody@example.test&subject=Hello", "articles": "/articles", "article": "/articles/" + id,
 		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "generate": "/keyring/generate", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
-		"activity": "/activity", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
+		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
+}
+
+// TestMailFrame opens the HTML version of a stranger's mail as a page of its own, without our frame around it: its
+// style is ours, its scripts are dead, and it asks nobody for anything.
+func TestMailFrame(t *testing.T) {
+	b := newBench(t)
+	pages := b.furnish()
+	w := newBrowser(t, b)
+	w.open("/login")
+	w.types("[name=name]", "root")
+	w.types("[name=password]", password)
+	w.click("main button")
+	w.says("Needs attention")
+	w.open(pages["article"])
+	w.click("summary")
+	w.holds(`document.querySelector("iframe").offsetHeight > 0`)
+	w.holds(`document.querySelector("iframe").contentDocument === null`) // of no origin: not even ours
+	w.open(pages["article"] + "/html")
+	for question, want := range map[string]string{
+		`getComputedStyle(document.body).marginTop`: "0px",
+		`document.querySelector("b").textContent`:   "there",
+		`performance.getEntriesByType("resource").map(e => new URL(e.name).pathname).filter(p => p !== "/static/mail.css").join()`: "",
+	} {
+		if got, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](question)); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", question, got, err, want)
+		}
+	}
+	w.shoot("article-html")
 }

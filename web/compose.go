@@ -42,10 +42,13 @@ type senderGroup struct {
 
 type senderChoice struct{ Value, Address string }
 
-// composeForm is an empty composer, or one filled in to answer an article.
+// composeForm is an empty composer, or one filled in to answer an article. A link may name recipients and a subject,
+// but never the toggles: those are the person's own choice.
 func composeForm(v *visit) error {
 	q := v.r.URL.Query()
 	draft := keepDraft(q)
+	draft.Del("encrypt")
+	draft.Del("sign")
 	if id := q.Get("reply"); id != "" {
 		opened, err := v.Gateway.ReadArticle(v.r.Context(), v.actor(), id)
 		if err != nil {

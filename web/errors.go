@@ -39,14 +39,19 @@ func sentenceOf(err error) string {
 	return ""
 }
 
-// sentence begins with a capital letter and ends with a full stop.
-func sentence(text string) string {
+// capital begins a text with a capital letter.
+func capital(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
 		return ""
 	}
-	text = string(unicode.ToUpper(first)) + text[size:]
-	if !strings.ContainsAny(text[len(text)-1:], ".!?") {
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+// sentence begins with a capital letter and ends with a full stop.
+func sentence(text string) string {
+	text = capital(text)
+	if text != "" && !strings.ContainsAny(text[len(text)-1:], ".!?") {
 		text += "."
 	}
 	return text

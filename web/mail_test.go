@@ -115,8 +115,8 @@ func TestComposerWithoutScript(t *testing.T) {
 	}
 	draft.Set("check", "1")
 	a := v.submit("/compose", "/compose", draft)
-	a.says(t, http.StatusOK, "Will be encrypted", "It is not possible as it stands", "No usable certificate for nobody@example.test (no certificate); import one or switch Encrypt off.",
-		"not a mail address yet", "Certificate never expires", `value="Invoice &lt;7&gt;"`, "\n\nTwo\nlines", `name="encrypt" value="on" checked`)
+	a.says(t, http.StatusOK, "Cannot be encrypted", "nothing would be sent", "No usable certificate for nobody@example.test (no certificate); import one or switch Encrypt off.",
+		"Not a mail address yet", "Certificate never expires", `value="Invoice &lt;7&gt;"`, "\n\nTwo\nlines", `name="encrypt" value="on" checked`)
 
 	draft.Del("check")
 	draft.Set("to", customer+", nobody@example.test")
@@ -138,6 +138,14 @@ func TestComposerWithoutScript(t *testing.T) {
 	root.submit("/queue", path+"/retry", url.Values{}).says(t, http.StatusOK, "tried again now")
 	root.submit(path+"/delete", path+"/delete", url.Values{"reason": {" "}}).says(t, http.StatusUnprocessableEntity, "Say why this message is deleted", customer+" does not get it")
 	root.submit(path+"/delete", path+"/delete", url.Values{"reason": {"wrong customer"}}).says(t, http.StatusOK, "deleted from the queue", "Nothing waits")
+}
+
+func TestLinksDoNotToggle(t *testing.T) {
+	b := newBench(t)
+	b.desk(nil)
+	b.person("root", groups.Admin)
+	b.as("root").get("/compose?to="+customer+"&encrypt=off&sign=off").
+		says(t, http.StatusOK, `name="encrypt" value="" checked`, `name="sign" value="" checked`)
 }
 
 func TestRequiredIsLocked(t *testing.T) {

@@ -49,6 +49,8 @@ func (s *site) staticFiles() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		// The frame of a mail's HTML version is of no origin, and needs its style sheet.
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		if s.assets[path.Base(r.URL.Path)] == r.URL.RequestURI() {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		} else {

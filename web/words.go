@@ -36,6 +36,7 @@ func functions(a assets) template.FuncMap {
 		"level":       levelInWords,
 		"join":        strings.Join,
 		"sentence":    sentence,
+		"capital":     capital,
 		"first":       func(s string, n int) string { return s[:min(n, len(s))] },
 		"len64":       func(b []byte) int64 { return int64(len(b)) },
 		"args":        func(values ...any) []any { return values },
@@ -173,11 +174,11 @@ func levelInWords(l groups.Level) string {
 	case groups.Off:
 		return "Off: only if asked"
 	case groups.Auto:
-		return "Auto: whenever it is possible"
+		return "Auto: whenever possible"
 	case groups.On:
 		return "On: refuse if impossible"
 	}
-	return "Required: agents cannot switch it off"
+	return "Required: fixed for agents"
 }
 
 // expiryBadge says when a certificate ends, in words and colour.
