@@ -7,6 +7,7 @@ import (
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/submission"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 )
@@ -123,4 +124,20 @@ func (p *Plan) certificates(addresses []string) []*keyring.Certificate {
 	}
 	add(p.own)
 	return all
+}
+
+// everyoneHasACopy guards against a recipient that is dropped silently: each forward-path is in exactly one copy.
+func everyoneHasACopy(e submission.Envelope, copies []outCopy) error {
+	for _, path := range e.ForwardPaths {
+		n := 0
+		for _, c := range copies {
+			if contains(c.recipients, canonical(path.Address)) {
+				n++
+			}
+		}
+		if n != 1 {
+			return fmt.Errorf("a recipient is in %d copies, not in one", n)
+		}
+	}
+	return nil
 }

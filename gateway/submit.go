@@ -233,6 +233,9 @@ func refusalOf(d groups.Decision) *submission.Refusal {
 
 // commit stores the article, the queue rows and the activity entry in one transaction, then wakes the queue.
 func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, messageID string, message []byte, copies []outCopy) error {
+	if err := everyoneHasACopy(l.envelope, copies); err != nil {
+		return err
+	}
 	if err := g.Keeper.Ready(ctx); err != nil {
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/activity"
@@ -44,8 +45,11 @@ func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message 
 		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: int64(len(c.outgoing.Bytes())),
 		Protection: c.outgoing.Protection(), CreatedAt: now,
 	}
+	seen := map[string]bool{} // a recipient named twice gets one copy
 	for _, path := range l.envelope.ForwardPaths {
-		if contains(c.recipients, canonical(path.Address)) {
+		address := strings.ToLower(canonical(path.Address))
+		if contains(c.recipients, address) && !seen[address] {
+			seen[address] = true
 			m.Recipients = append(m.Recipients, queue.Recipient{Address: path.Address, Notify: path.Notify, ORcpt: path.ORcpt})
 		}
 	}
