@@ -101,7 +101,9 @@ const clockSkew = time.Hour
 // config is the library's configuration for reading at the given instant. It asks for the time only to tell whether a
 // signature is from the future or has run out; certificates are judged at the time of the signature.
 func (o Options) config() *packet.Config {
-	limit := o.Limits.Decompressed
+	// The library cannot tell "too large" from "damaged" inside an encryption. Our own counter of the content is to come
+	// first, so that the verdict can; the packets around the content are small.
+	limit := o.Limits.Decompressed + o.Limits.Decompressed/8 + 1<<16
 	return &packet.Config{
 		Time:                       clock(o.Now.Add(clockSkew)),
 		MaxDecompressedMessageSize: &limit,

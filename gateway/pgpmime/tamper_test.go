@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -154,26 +153,30 @@ func retagged(t testing.TB, message []byte) []byte {
 
 // TestLimitsOnDecryption: bombs and floods end with a verdict, not with our memory or time.
 func TestLimitsOnDecryption(t *testing.T) {
-	c := newCast(t)
-	desk := c.people["desk"]
 	config := configAt(now)
 	config.DefaultCompressionAlgo = packet.CompressionZLIB
 	config.CompressionConfig = &packet.CompressionConfig{Level: 9}
-	bomb := armoredBomb(t, desk, config)
+	desk, err := openpgp.NewEntity("Desk", "", "support@desk.test", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := heldKeys{secrets: openpgp.EntityList{desk}}
+	bomb := plaintextBomb(t, desk, config)
+	if len(bomb) > 1<<20 {
+		t.Fatalf("the bomb has %d bytes", len(bomb))
+	}
 	session := encryptedPackets(t, secretText, desk, nil)
 	first := session[:packetLength(t, session)]
 	for name, message := range map[string][]byte{
 		"bomb":                bomb,
 		"200 more recipients": append(bytes.Repeat(first, 200), session...),
 	} {
-		started := time.Now()
-		o := open(t, []byte(header+rawEncrypted(t, message)), c.keys)
+		o := open(t, []byte(header+rawEncrypted(t, message)), keys)
 		if o.Verdict.Encryption != pgpmime.EncryptionRefused || o.Verdict.Reason == "" || o.Changed {
 			t.Errorf("%s: %+v", name, o.Verdict)
 		}
-		t.Logf("%s: %v", name, time.Since(started))
 	}
-	if o := open(t, []byte(header+rawEncrypted(t, append(bytes.Repeat(first, 199), session...))), c.keys); o.Verdict.Encryption != pgpmime.Decrypted {
+	if o := open(t, []byte(header+rawEncrypted(t, append(bytes.Repeat(first, 199), session...))), keys); o.Verdict.Encryption != pgpmime.Decrypted {
 		t.Errorf("200 recipients: %+v", o.Verdict)
 	}
 }
@@ -186,8 +189,8 @@ func packetLength(t testing.TB, message []byte) int {
 	return len(message) - r.Len()
 }
 
-// armoredBomb is a small ciphertext of much more plaintext than the limit.
-func armoredBomb(t testing.TB, to *openpgp.Entity, config *packet.Config) []byte {
+// plaintextBomb is a small ciphertext of much more plaintext than the limit.
+func plaintextBomb(t testing.TB, to *openpgp.Entity, config *packet.Config) []byte {
 	var binary bytes.Buffer
 	w, err := openpgp.Encrypt(&binary, []*openpgp.Entity{to}, nil, nil, nil, config)
 	if err != nil {
