@@ -51,14 +51,16 @@ func (s stripper) strip(entity []byte) []byte {
 
 // body returns the body of an entity with these fields without imitations in its parts.
 func (s stripper) body(fields []field, body []byte) []byte {
+	many := manyReadings(fields, body)
 	t, params := mediaType(fields)
 	switch {
-	case manyReadings(fields, body):
-		return s.loosely(body)
 	case strings.HasPrefix(t, "multipart/"):
-		return s.parts(cut(body, params["boundary"], s.limits.Parts+1))
+		body = s.parts(cut(body, params["boundary"], s.limits.Parts+1))
 	case embedded(t, fields):
-		return s.strip(body)
+		body = s.strip(body)
+	}
+	if many {
+		body = s.loosely(body)
 	}
 	return body
 }
