@@ -1,8 +1,59 @@
 package submission
 
 import (
+	"errors"
+	"time"
+
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+	"github.com/sealgate/sealgate/groups"
 )
+
+// Longer logins and passwords are wrong without asking.
+const (
+	maxLogin    = 256
+	maxPassword = 1024
+)
+
+// AuthMechanisms implements smtp.AuthSession. The library offers them under TLS only, or in mode plain.
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+
+// Auth implements smtp.AuthSession.
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	switch mechanism {
+	case sasl.Plain:
+		return sasl.NewPlainServer(func(_, login, password string) error { return s.logIn(login, password) }), nil
+	case sasl.Login:
+		return &loginServer{logIn: s.logIn}, nil
+	}
+	return nil, smtp.ErrAuthUnknownMechanism
+}
+
+// logIn checks a login, unless too many failed lately. Nobody learns whether login or password was wrong; a problem of
+// ours is a temporary failure, so that a ticket system does not give its mail up (RFC 4954, section 6).
+func (s *session) logIn(login, password string) (err error) {
+	defer s.guard("log in", &err)
+	if s.server.tries.blocked(time.Now(), s.remote, login) {
+		s.log.Warn("login blocked: too many failed", "login", printable(login))
+		return &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "too many failed logins; correct the password and try again in a minute"}
+	}
+	id, err := Identity{}, groups.ErrLogin
+	if len(login) <= maxLogin && len(password) <= maxPassword {
+		id, err = s.server.Backend.Authenticate(s.ctx, login, password, s.remote)
+	}
+	if errors.Is(err, groups.ErrLogin) {
+		s.server.tries.failed(time.Now(), s.remote, login)
+		s.log.Info("login failed", "login", printable(login), "cause", err)
+		return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "login or password is wrong"}
+	}
+	if err != nil {
+		return s.answer("log in", err, s.trouble(454, 4, 7, 0))
+	}
+	s.identity = id
+	s.log = s.log.With("login", id.Login)
+	s.socket.welcome()
+	return nil
+}
 
 // loginServer is the server side of AUTH LOGIN, which the library does not have: two prompts, two answers. It is an
 // old mechanism without an RFC, and the only one of some ticket systems.

@@ -25,11 +25,14 @@ type Server struct {
 	MaxConnections  int           // at once; 0 means 200
 	Budget          int64         // bytes of messages in memory at once over all sessions; 0 means 256 MiB
 	Timeout         time.Duration // per command and per read; 0 means 5 min
+	BudgetWait      time.Duration // how long a received message waits for memory; 0 means 30 s
+	Grace           time.Duration // for sessions under way when the server ends; 0 means 10 s
 	Spool           *seal.Spool
 	Log             *slog.Logger
 
 	connections atomic.Int64
 	budget      atomic.Pointer[semaphore.Weighted]
+	tries       tries
 }
 
 // Mode is how a listener speaks TLS.
@@ -49,7 +52,8 @@ const (
 	defaultConnections  = 200
 	defaultBudget       = 256 << 20
 	defaultTimeout      = 5 * time.Minute
-	shutdownGrace       = 10 * time.Second
+	defaultBudgetWait   = 30 * time.Second
+	defaultGrace        = 10 * time.Second
 	maxDataLine         = 1 << 20 // our own rule for long lines is in package pgpmime: they are re-encoded
 )
 
@@ -60,33 +64,49 @@ func orDefault[T int | int64 | time.Duration](v, d T) T {
 	return v
 }
 
-// Serve accepts on l until ctx ends; then it stops accepting, lets running sessions finish their command for a short
-// while, and returns nil.
+func (s *Server) budgetBytes() int64 { return orDefault(s.Budget, defaultBudget) }
+
+// Serve accepts on l until ctx ends; then it stops accepting, lets running sessions finish their command, and returns
+// nil once they ended. Those that take longer than Grace are cut off. It always closes l, unless it refuses the mode.
 func (s *Server) Serve(ctx context.Context, l net.Listener, mode Mode) error {
 	if err := s.check(l, mode); err != nil {
 		return err
 	}
-	s.budget.CompareAndSwap(nil, semaphore.NewWeighted(orDefault(s.Budget, defaultBudget)))
-	server := s.smtpServer(ctx, mode)
-	var socket net.Listener = &countedListener{Listener: l, server: s}
+	s.budget.CompareAndSwap(nil, semaphore.NewWeighted(s.budgetBytes()))
+	d := &door{Listener: l, server: s, inside: map[*connection]struct{}{}}
+	var socket net.Listener = d
 	if mode == Implicit {
-		socket = tls.NewListener(socket, s.TLS)
+		socket = tls.NewListener(d, s.TLS)
 	}
-	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
-		defer cancel()
-		if err := server.Shutdown(grace); err != nil {
-			server.Close()
-		}
+	// A message under way is finished even when the server is told to end.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	server := s.smtpServer(working, mode)
+	closing := context.AfterFunc(ctx, func() { l.Close() })
+	defer closing()
+	accepting := server.Serve(socket)
+	ending := s.finish(server, d, stop)
+	if ctx.Err() == nil {
+		return errors.Join(fmt.Errorf("submission server: %w", accepting), ending)
+	}
+	return ending
+}
+
+// finish ends the sessions and waits for them. QUIRK: the library's Shutdown leaves idle clients alone, and its Close
+// does nothing after Shutdown.
+func (s *Server) finish(server *smtp.Server, d *door, stop context.CancelFunc) error {
+	grace := orDefault(s.Grace, defaultGrace)
+	d.each((*connection).end)
+	cut := time.AfterFunc(grace, func() {
+		stop()
+		d.each(func(c *connection) { c.Close() })
 	})
-	err := server.Serve(socket)
-	if cancel() { // ctx has not ended: the listener failed
-		server.Close()
-		return fmt.Errorf("submission server: %w", err)
+	defer cut.Stop()
+	waiting, cancel := context.WithTimeout(context.Background(), 2*grace)
+	defer cancel()
+	if err := server.Shutdown(waiting); errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("submission server: a session did not end in time")
 	}
-	<-stopped
 	return nil
 }
 
@@ -110,8 +130,7 @@ func (s *Server) check(l net.Listener, mode Mode) error {
 func (s *Server) smtpServer(ctx context.Context, mode Mode) *smtp.Server {
 	timeout := orDefault(s.Timeout, defaultTimeout)
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		// A message under way is finished even when the server is told to end.
-		return &session{ctx: context.WithoutCancel(ctx), server: s, conn: c}, nil
+		return s.newSession(ctx, c)
 	}))
 	server.Domain = s.Domain
 	server.MaxMessageBytes = orDefault(s.MaxMessageBytes, defaultMessageBytes)
@@ -125,42 +144,4 @@ func (s *Server) smtpServer(ctx context.Context, mode Mode) *smtp.Server {
 		server.TLSConfig = s.TLS
 	}
 	return server
-}
-
-// countedListener turns connections away when there are too many.
-type countedListener struct {
-	net.Listener
-	server *Server
-}
-
-// Accept implements net.Listener.
-func (l *countedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.server.connections.Add(1) <= int64(orDefault(l.server.MaxConnections, defaultConnections)) {
-			return &countedConn{Conn: conn, server: l.server}, nil
-		}
-		l.server.connections.Add(-1)
-		conn.SetWriteDeadline(time.Now().Add(time.Second))                              //nolint:errcheck // it is closed next
-		conn.Write([]byte("421 4.3.2 too many connections; try again in a moment\r\n")) //nolint:errcheck // it is closed next
-		conn.Close()
-	}
-}
-
-// countedConn gives its place back when it is closed.
-type countedConn struct {
-	net.Conn
-	server *Server
-	closed atomic.Bool
-}
-
-// Close implements net.Conn.
-func (c *countedConn) Close() error {
-	if c.closed.CompareAndSwap(false, true) {
-		c.server.connections.Add(-1)
-	}
-	return c.Conn.Close()
 }

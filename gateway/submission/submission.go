@@ -39,8 +39,8 @@ type Submission struct {
 	Identity Identity
 	Envelope Envelope
 	Message  []byte
-	Remote   string // the client's address
-	Hello    string
+	Remote   string // the client's address, without port
+	Hello    string // what the client called itself, printable ASCII
 	TLS      bool
 }
 
@@ -70,7 +70,7 @@ func (r *Refusal) Temporary() bool { return r.Code < 500 }
 // Backend is what stands behind the server. A *Refusal is said as it is; any other error becomes a generic one, and
 // its text goes to the log only. Every function is called by many sessions at once.
 type Backend struct {
-	// Authenticate checks a login; every error but a *Refusal becomes 535.
+	// Authenticate checks a login; groups.ErrLogin becomes 535, remote is the client's address without port.
 	Authenticate func(ctx context.Context, login, password, remote string) (Identity, error)
 	// MaySend checks MAIL FROM for an identity; the null reverse-path is always asked too.
 	MaySend func(ctx context.Context, id Identity, reversePath string) error

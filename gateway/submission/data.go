@@ -1,0 +1,120 @@
+package submission
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/emersion/go-smtp"
+	"github.com/sealgate/sealgate/keyring/seal"
+)
+
+// Data implements smtp.Session: receive into the spool, check line ends, then submit. The reply's text names the
+// article, which is why success is an SMTPError here too: the library has no other way to say it.
+func (s *session) Data(r io.Reader) (err error) {
+	defer s.guard("submit", &err)
+	_, chunked := r.(*io.PipeReader)
+	s.chunking.Store(chunked)
+	defer s.chunking.Store(false)
+	s.socket.beginMessage()
+	message, release, err := s.receive(r)
+	if err != nil {
+		return s.answer("receive", err, s.trouble(451, 4, 3, 0))
+	}
+	defer release()
+	_, isTLS := s.conn.TLSConnectionState()
+	receipt, err := s.server.Backend.Submit(s.ctx, Submission{
+		Identity: s.identity, Envelope: *s.envelope, Message: message,
+		Remote: s.remote, Hello: printable(s.conn.Hostname()), TLS: isTLS,
+	})
+	if err != nil {
+		return s.answer("submit", err, s.trouble(451, 4, 3, 0))
+	}
+	s.log.Info("accepted", "article", receipt.ArticleID)
+	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: "accepted as " + printable(receipt.ArticleID)}
+}
+
+// receive reads the message into a spool file and, when the memory budget allows, into memory. release gives the
+// budget back.
+func (s *session) receive(r io.Reader) (message []byte, release func(), err error) {
+	file, err := s.server.Spool.Create()
+	if err != nil {
+		return nil, nil, noSpace(err)
+	}
+	defer file.Remove() //nolint:errcheck // it has no name and ends with the process
+	checked := &lineChecker{dst: file}
+	if _, err := io.Copy(checked, r); err != nil {
+		return nil, nil, noSpace(err)
+	}
+	if s.chunking.Load() && s.cutShort() {
+		return nil, nil, errHungUp
+	}
+	if checked.finish() {
+		return nil, nil, badLineEnds()
+	}
+	return s.load(file)
+}
+
+// cutShort tells whether the client ended TLS within a BDAT chunk, which the library takes for the end of the chunk
+// (an end without TLS shows in connection.Read). TLS remembers its end, so a read that may not wait tells. A byte that
+// a client sent before our reply is lost that way; the connection ends after the reply then.
+func (s *session) cutShort() bool {
+	secured, ok := s.conn.Conn().(*tls.Conn)
+	if !ok {
+		return false
+	}
+	s.socket.endMessage()
+	secured.SetReadDeadline(longAgo()) //nolint:errcheck // reading fails then too
+	n, err := secured.Read(make([]byte, 1))
+	s.overread = n > 0
+	return errors.Is(err, io.EOF)
+}
+
+// load reads a spooled message into memory once the budget allows it.
+func (s *session) load(file *seal.SpoolFile) (message []byte, release func(), err error) {
+	size := min(file.Size(), s.server.budgetBytes()) // a message larger than the budget waits for all of it
+	ctx, cancel := context.WithTimeout(s.ctx, orDefault(s.server.BudgetWait, defaultBudgetWait))
+	defer cancel()
+	budget := s.server.budget.Load()
+	if err := budget.Acquire(ctx, size); err != nil {
+		return nil, nil, &Refusal{Code: 451, Enhanced: [3]int{4, 3, 2}, Sentence: "too many messages at once; try again in a moment", Cause: err}
+	}
+	release = func() { budget.Release(size) }
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	opened, err := file.Reader()
+	if err != nil {
+		return nil, nil, noSpace(err)
+	}
+	defer opened.Close() //nolint:errcheck // it was only read
+	message = make([]byte, file.Size())
+	if _, err = io.ReadFull(opened, message); err != nil {
+		return nil, nil, fmt.Errorf("read the spool: %w", err)
+	}
+	if n, end := opened.Read(make([]byte, 1)); n != 0 || !errors.Is(end, io.EOF) { // integrity holds at a clean end only
+		err = fmt.Errorf("read the spool's end: %w", end)
+		return nil, nil, err
+	}
+	return message, release, nil
+}
+
+func badLineEnds() *Refusal {
+	return &Refusal{
+		Code: 550, Enhanced: [3]int{5, 6, 0},
+		Sentence: "the message holds a bare CR, a bare LF or a NUL; end every line with CRLF and encode binary data as base64",
+	}
+}
+
+// noSpace says what a full disk means to the client; other errors stay as they are.
+func noSpace(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &Refusal{Code: 452, Enhanced: [3]int{4, 3, 1}, Sentence: "the disk of the mail gateway is full; nothing was lost, try again later", Cause: err}
+	}
+	return err
+}
