@@ -6,9 +6,9 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// configAt makes keys at an instant.
+// configAt makes keys at an instant, which list AES-256 as the keys of all current programs do.
 func configAt(at time.Time) *packet.Config {
-	return &packet.Config{Time: func() time.Time { return at }, Algorithm: packet.PubKeyAlgoEdDSA}
+	return &packet.Config{Time: func() time.Time { return at }, Algorithm: packet.PubKeyAlgoEdDSA, DefaultCipher: packet.CipherAES256}
 }
 
 func configExpiring(at time.Time, seconds uint32) *packet.Config {

@@ -130,7 +130,8 @@ func twoParts(boundary string, first []byte, header string, armored []byte) []by
 	return b.Bytes()
 }
 
-// config is the library's configuration for writing: AES-256, no compression, hashes of 256 bits and more.
+// config is the library's configuration for writing: AES-256, or AES-128 where a reader's certificate does not list it
+// (RFC 9580, section 12.1), no compression, hashes of 256 bits and more.
 func (r ProtectRequest) config() *packet.Config {
 	check := !r.Hidden
 	return &packet.Config{

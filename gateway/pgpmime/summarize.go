@@ -57,7 +57,8 @@ func Summarize(message []byte) (Summary, error) {
 
 // automatic tells mail that no person wrote: RFC 3834's Auto-Submitted, and the marks that ticket systems use.
 func automatic(fields []field) bool {
-	if v := strings.ToLower(first(fields, "auto-submitted")); v != "" && !strings.HasPrefix(v, "no") {
+	keyword, _, _ := strings.Cut(strings.NewReplacer(";", " ", "(", " ").Replace(first(fields, "auto-submitted")), " ")
+	if keyword != "" && !strings.EqualFold(keyword, "no") {
 		return true
 	}
 	switch strings.ToLower(first(fields, "precedence")) {
