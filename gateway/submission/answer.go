@@ -3,6 +3,9 @@ package submission
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -22,8 +25,17 @@ func (s *session) answer(doing string, err error, otherwise *smtp.SMTPError) err
 		s.log.Info("refused", "doing", doing, "code", refusal.Code, "cause", refusal.Cause)
 		return &smtp.SMTPError{Code: refusal.Code, EnhancedCode: smtp.EnhancedCode(refusal.Enhanced), Message: printable(refusal.Sentence)}
 	}
-	s.log.Error("failed", "doing", doing, "error", err)
+	level := slog.LevelError
+	if clientLeft(err) {
+		level = slog.LevelInfo
+	}
+	s.log.Log(s.ctx, level, "failed", "doing", doing, "error", err)
 	return otherwise
+}
+
+// clientLeft tells whether a message ended early by the client's doing, which is no trouble of ours.
+func clientLeft(err error) bool {
+	return errors.Is(err, errHungUp) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, smtp.ErrDataReset) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // sayable tells whether a refusal really refuses: 4xx or 5xx, and an enhanced code of the same class (RFC 3463).

@@ -21,6 +21,9 @@ func (s *session) Data(r io.Reader) (err error) {
 	defer s.chunking.Store(false)
 	s.socket.beginMessage()
 	message, release, err := s.receive(r)
+	if errors.Is(err, smtp.ErrDataReset) {
+		s.givenUp.Store(true) // before Reset looks, or Reset sees that we are still here
+	}
 	if err != nil {
 		return s.answer("receive", err, s.trouble(451, 4, 3, 0))
 	}

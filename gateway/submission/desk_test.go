@@ -173,7 +173,10 @@ func (d *desk) connect(t testing.TB, mode submission.Mode) *client {
 }
 
 func (c *client) startTLS() {
-	secured := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a certificate made by this test
+	secured := tls.Client(c.Conn, &tls.Config{
+		InsecureSkipVerify:          true, //nolint:gosec // a certificate made by this test
+		DynamicRecordSizingDisabled: true, // what is sent at once arrives at once
+	})
 	c.Conn, c.r = secured, bufio.NewReader(secured)
 }
 
