@@ -36,8 +36,11 @@ func seeds(f *testing.F) {
 	}
 }
 
-// emptyLine ends a header.
-var emptyLine = regexp.MustCompile(`\n\r?\n`)
+// emptyLine ends a header; imitation is a field of ours.
+var (
+	emptyLine = regexp.MustCompile(`\n\r?\n`)
+	imitation = regexp.MustCompile(`(?i)\nsealgate-[^\n]*:`)
+)
 
 // FuzzOpen: no message brings Open down, gets a good verdict without a key, or keeps an imitation of our fields.
 func FuzzOpen(f *testing.F) {
@@ -54,14 +57,37 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("the header has no end: %q", o.Message)
 		}
 		head, body := below[:end[0]], below[end[1]:]
-		if strings.Contains(strings.ToLower(head), "\nsealgate-") {
+		if imitation.MatchString(head) {
 			t.Fatalf("%q", o.Message)
 		}
-		if !o.Changed && !bytes.HasSuffix(message, []byte(body)) && !bytes.Contains(message, []byte("multipart")) && !bytes.Contains(message, []byte("message/")) {
+		structured := strings.Contains(strings.ToLower(string(message)), "multipart") || strings.Contains(strings.ToLower(string(message)), "message/")
+		if !o.Changed && !structured && !bytes.HasSuffix(message, []byte(body)) {
 			t.Fatalf("the body was changed: %q, %q", message, body)
 		}
 		if again := open(t, o.Message, keys); again.Subject != o.Subject {
 			t.Fatalf("opened twice: %q and %q", o.Subject, again.Subject)
+		}
+	})
+}
+
+// FuzzPayload: nothing inside an encryption or a signature does either.
+func FuzzPayload(f *testing.F) {
+	seeds(f)
+	c := newCast(f)
+	f.Fuzz(func(t *testing.T, entity []byte) {
+		encrypted := open(t, []byte(header+rawEncrypted(t, encryptedPackets(t, string(entity), c.people["desk"], c.people["alice"]))), c.keys)
+		signed := open(t, []byte(header+rawSigned(t, string(entity), c.people["alice"], configAt(now))), c.keys)
+		for _, o := range []pgpmime.Opened{encrypted, signed} {
+			if o.Verdict.Signature != pgpmime.Good && o.Verdict.Encryption != pgpmime.EncryptionRefused && !bytes.Contains(entity, []byte("--sig-")) {
+				t.Fatalf("%+v", o.Verdict)
+			}
+			_, below, _ := strings.Cut(string(o.Message), "Sealgate-Verdict:")
+			if end := emptyLine.FindStringIndex(below); end == nil || imitation.MatchString(below[:end[0]]) {
+				t.Fatalf("%q", o.Message)
+			}
+			if from := pgpmime.Look(o.Message).From; from != "Alice <alice@customer.test>" {
+				t.Fatalf("from %q", from)
+			}
 		}
 	})
 }

@@ -61,8 +61,10 @@ func (op *opening) unwrap(entity []byte) (content []byte, opens bool) {
 		}
 		content, opens = inner, true
 		if err := op.options.Limits.check(content); err != nil {
-			op.verdict, op.waiting = Verdict{Encryption: EncryptionRefused, EncryptedTo: op.verdict.EncryptedTo,
-				Reason: "What was protected was not looked into: " + err.Error() + "."}, nil
+			op.verdict, op.waiting = Verdict{
+				Encryption: EncryptionRefused, EncryptedTo: op.verdict.EncryptedTo,
+				Reason: "What was protected was not looked into: " + err.Error() + ".",
+			}, nil
 			return entity, false
 		}
 	}

@@ -74,7 +74,7 @@ func forgedEntity(t *rapid.T, depth int) string {
 // TestForgedFieldsNeverSurvive: at no level, in no spelling, protected or not.
 func TestForgedFieldsNeverSurvive(t *testing.T) {
 	c := newCast(t)
-	imitation := regexp.MustCompile(`(?mi)^(sealgate|x-zammad|x-otrs|x-znuny)-`)
+	named := regexp.MustCompile(`(?mi)^(sealgate|x-zammad|x-otrs|x-znuny)-`)
 	rapid.Check(t, func(r *rapid.T) {
 		entity := forgedEntity(r, 0)
 		message := "From: alice@customer.test\r\nSubject: s\r\n" + entity
@@ -91,7 +91,7 @@ func TestForgedFieldsNeverSurvive(t *testing.T) {
 		if bytes.Contains(o.Message, []byte("FORGED")) {
 			r.Fatalf("survived: %q", o.Message)
 		}
-		if _, below, _ := bytes.Cut(o.Message, []byte("Sealgate-Verdict:")); imitation.Match(below) {
+		if _, below, _ := bytes.Cut(o.Message, []byte("Sealgate-Verdict:")); named.Match(below) {
 			r.Fatalf("survived: %q", o.Message)
 		}
 		if n := bytes.Count(o.Message, []byte("X-Other: kept")); n != strings.Count(entity, "X-Other: kept") && !strings.HasPrefix(message, header) {

@@ -21,7 +21,7 @@ func (s stripper) message(message []byte) []byte {
 		f, rest, ok := nextField(message)
 		for ; ok; f, rest, ok = nextField(rest) {
 			if !s.imitates(f, true) {
-				out.Write(unambiguous(f).raw)
+				out.Write(unambiguous(f, true).raw)
 			}
 		}
 		return endHeader(out.Bytes(), rest)
@@ -71,7 +71,7 @@ func (s stripper) fields(fields []field, top bool) []field {
 	kept := make([]field, 0, len(fields))
 	for _, f := range fields {
 		if !s.imitates(f, top) {
-			kept = append(kept, unambiguous(f))
+			kept = append(kept, unambiguous(f, top))
 		}
 	}
 	return kept
@@ -79,11 +79,13 @@ func (s stripper) fields(fields []field, top bool) []field {
 
 // unambiguous cleans a field where readers may differ. A header that begins with a folded line must not continue what
 // is put on top of it.
-func unambiguous(f field) field {
+func unambiguous(f field, top bool) field {
 	if f.ambiguous() {
 		f = f.clean()
 	}
-	f.raw = bytes.TrimLeft(f.raw, " \t")
+	if top {
+		f.raw = bytes.TrimLeft(f.raw, " \t")
+	}
 	if len(f.raw) > 0 && emptyLine(f.raw) {
 		f.raw = nil
 	}

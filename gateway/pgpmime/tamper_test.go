@@ -2,6 +2,7 @@ package pgpmime_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -46,6 +47,23 @@ func TestHarmlessChangesVerify(t *testing.T) {
 	}
 	if o := open(t, append(message, "\r\n\r\nepilogue\r\n"...), c.keys); o.Verdict.Signature != pgpmime.Good {
 		t.Errorf("an epilogue: %s", o.Verdict)
+	}
+}
+
+// TestEncodedCiphertext: a server that encoded the second part once more did no harm.
+func TestEncodedCiphertext(t *testing.T) {
+	c := newCast(t)
+	message := string(protect(t, header+secretText, pgpmime.SignedEncrypted, c.people["alice"], c.people["desk"]))
+	at := strings.Index(message, "-----BEGIN PGP")
+	end := strings.Index(message, "-----END PGP MESSAGE-----") + len("-----END PGP MESSAGE-----")
+	for name, body := range map[string]string{
+		"base64":           base64.StdEncoding.EncodeToString([]byte(message[at:end])),
+		"quoted-printable": strings.ReplaceAll(message[at:end], "=", "=3D"),
+	} {
+		encoded := strings.Replace(message[:at], "Content-Type: application/octet-stream", "Content-Transfer-Encoding: "+name+"\r\nContent-Type: application/octet-stream", 1)
+		if o := open(t, []byte(encoded+body+message[end:]), c.keys); o.Verdict.Encryption != pgpmime.Decrypted || o.Verdict.Signature != pgpmime.Good {
+			t.Errorf("%s: %+v", name, o.Verdict)
+		}
 	}
 }
 

@@ -112,15 +112,17 @@ type judgement struct {
 }
 
 // strength orders judgements: of several signatures the strongest speaks, and only for its own signer.
-var strength = []Signature{
-	SignatureMalformed, Unsupported, UnknownKey, Bad, Weak, ExpiredKey, RevokedKey, UnapprovedKey, WrongSender, Good,
+func (j judgement) strength() int {
+	return slices.Index([]Signature{
+		SignatureMalformed, Unsupported, UnknownKey, Bad, Weak, ExpiredKey, RevokedKey, UnapprovedKey, WrongSender, Good,
+	}, j.signature)
 }
 
 // judge sets the verdict from all signatures of a message.
 func (op *opening) judge(candidates []*openpgp.SignatureCandidate, r *ring) {
 	best := judgement{signature: SignatureMalformed}
 	for _, c := range candidates {
-		if j := op.judgeOne(c, r); slices.Index(strength, j.signature) >= slices.Index(strength, best.signature) {
+		if j := op.judgeOne(c, r); j.strength() >= best.strength() {
 			best = j
 		}
 	}
