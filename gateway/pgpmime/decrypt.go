@@ -122,9 +122,7 @@ func (op *opening) decrypt(message []byte, r *ring) (plaintext []byte) {
 	case err != nil:
 		return op.closed(Corrupt, "")
 	}
-	// An outer signature covers the ciphertext only: whoever made it need not know what is inside, so it counts as none.
-	op.verdict = Verdict{Encryption: Decrypted, EncryptedTo: op.verdict.EncryptedTo}
-	op.waiting, op.decrypted = nil, true
+	op.verdict.Encryption, op.decrypted = Decrypted, true
 	if md.IsSigned {
 		op.judge(md.SignatureCandidates, r)
 	}

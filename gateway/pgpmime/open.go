@@ -80,6 +80,9 @@ func (op *opening) layer(entity []byte) (inner []byte, is bool) {
 	t, params := mediaType(fields)
 	switch {
 	case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted") && !op.decrypted:
+		// A signature around an encryption covers the ciphertext only: whoever made it need not know what is inside, so it
+		// counts as none.
+		op.verdict, op.waiting = Verdict{}, nil
 		return op.decryptPart(cut(body, params["boundary"], 3)), true
 	case t == "multipart/signed" && isProtocol(params, "application/pgp-signature") && op.verdict.Signature == "":
 		return op.verifyPart(cut(body, params["boundary"], 3)), true
