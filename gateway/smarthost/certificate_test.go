@@ -18,15 +18,15 @@ type made struct {
 	roots     *x509.CertPool
 }
 
-// madeCertificate makes one for an address, ending at now + until.
-func madeCertificate(t *testing.T, ip string, until time.Duration) made {
+// madeCertificate makes one for an address, valid from now + from to now + until.
+func madeCertificate(t *testing.T, ip string, from, until time.Duration) made {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(until),
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until),
 		IPAddresses: []net.IP{net.ParseIP(ip)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

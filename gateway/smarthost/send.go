@@ -2,11 +2,9 @@ package smarthost
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
+	"unicode/utf8"
 
-	"github.com/emersion/go-smtp"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
@@ -21,8 +19,8 @@ func unsendable(o pgpmime.Outgoing) string {
 	return ""
 }
 
-// bareLineEnds finds a CR or LF that stands alone: the library would pass a bare CR on, and two servers could then
-// disagree where the message ends.
+// bareLineEnds finds a CR or LF that stands alone: the library would pass a bare CR on and double that of CR CR LF, and
+// two servers could then disagree where the message ends.
 func bareLineEnds(b []byte) bool {
 	for i, c := range b {
 		if c == '\n' && (i == 0 || b[i-1] != '\r') || c == '\r' && (i+1 == len(b) || b[i+1] != '\n') {
@@ -37,128 +35,123 @@ func (c *connection) send(e Envelope, message []byte) []Result {
 	if r, ok := c.unfit(e, message); ok {
 		return all(e, r)
 	}
-	options := &smtp.MailOptions{Size: int64(len(message)), UTF8: e.SMTPUTF8, EnvelopeID: e.EnvID, Return: smtp.DSNReturn(e.Ret)}
-	if err := c.client.Mail(e.ReversePath, options); err != nil {
+	if err := c.client.Mail(e.ReversePath, c.mailOptions(e, len(message))); err != nil {
 		return all(e, classify("MAIL", err))
 	}
 	results, accepted := c.recipients(e)
-	if accepted == 0 {
-		return results
+	if accepted > 0 {
+		settle(results, c.data(message))
 	}
-	final := c.data(message)
-	for i := range results {
-		if results[i].Outcome == "" {
-			results[i].Outcome, results[i].Code, results[i].Reply = final.Outcome, final.Code, final.Reply
-		}
-	}
-	if final.Outcome == Relayed {
-		c.client.Quit() //nolint:errcheck // the message is the hop's already
-	}
+	c.quit()
 	return results
 }
 
 // unfit compares the message with what the hop said it can take, before anything is sent.
 func (c *connection) unfit(e Envelope, message []byte) (Result, bool) {
-	if limit, ok := c.client.MaxMessageSize(); ok && limit > 0 && len(message) > limit {
-		return Result{Outcome: Failed, Code: "5.3.4", Reply: fmt.Sprintf("the message has %d bytes, the mail server takes at most %d", len(message), limit)}, true
-	}
-	if ok, _ := c.client.Extension("SMTPUTF8"); e.SMTPUTF8 && !ok {
-		return Result{Outcome: Failed, Code: "5.6.7", Reply: "an address needs SMTPUTF8, which the mail server does not offer"}, true
-	}
-	if ok, _ := c.client.Extension("8BITMIME"); !ok && bytes.ContainsFunc(message, func(r rune) bool { return r >= 0x80 }) {
-		return Result{Outcome: Failed, Code: "5.6.3", Reply: "the message holds 8-bit characters, and the mail server does not take them"}, true
+	header, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
+	limit, limited := c.client.MaxMessageSize()
+	switch {
+	case e.ReversePath != "" && !sayable(e.ReversePath):
+		return Result{Outcome: Failed, Code: "5.1.7", Reply: "the sender's address cannot be said in SMTP; correct it"}, true
+	case limited && limit > 0 && len(message) > limit:
+		return Result{Outcome: Failed, Code: "5.3.4", Reply: fmt.Sprintf("the message has %d bytes, and the mail server takes at most %d; send less at once", len(message), limit)}, true
+	case !c.offers("SMTPUTF8") && (!ascii(e.ReversePath) || e.SMTPUTF8 && !ascii(string(header))):
+		return needsUTF8(), true
+	case !c.offers("8BITMIME") && !ascii(string(message)):
+		return Result{Outcome: Failed, Code: "5.6.3", Reply: "the message holds 8-bit characters, which the mail server does not take; encode it as quoted-printable or base64"}, true
 	}
 	return Result{}, false
 }
 
+func (c *connection) offers(extension string) bool {
+	ok, _ := c.client.Extension(extension)
+	return ok
+}
+
+func needsUTF8() Result {
+	return Result{Outcome: Failed, Code: "5.6.7", Reply: "the address or the header is not ASCII and needs SMTPUTF8, which the mail server does not offer; write it in ASCII"}
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // recipients says RCPT for each and returns a result for those turned away; the others' Outcome is still "".
 func (c *connection) recipients(e Envelope) (results []Result, accepted int) {
+	results = make([]Result, len(e.Recipients))
 	for i, to := range e.Recipients {
-		err := c.client.Rcpt(to.Address, rcptOptions(to))
-		r := Result{}
-		if err != nil {
-			r = classify("RCPT", err)
-		} else {
-			accepted++
-		}
+		results[i] = Result{Address: to.Address}
+	}
+	for i, to := range e.Recipients {
+		r, err := c.recipient(to)
 		r.Address = to.Address
-		results = append(results, r)
-		if err != nil && !isAnswer(err) { // the connection is gone: it is for all the others too
-			for _, rest := range e.Recipients[i+1:] {
-				r.Address = rest.Address
-				results = append(results, r)
-			}
-			for j := range results[:i] {
-				if results[j].Outcome == "" {
-					results[j].Outcome, results[j].Code, results[j].Reply = r.Outcome, r.Code, r.Reply
-				}
-			}
+		results[i] = r
+		switch {
+		case err != nil: // the connection is gone, for those before and behind too
+			settle(results, r)
 			return results, 0
+		case r.Outcome == "":
+			accepted++
 		}
 	}
 	return results, accepted
 }
 
-func rcptOptions(r Recipient) *smtp.RcptOptions {
-	o := &smtp.RcptOptions{}
-	for _, n := range strings.Split(r.Notify, ",") {
-		if n != "" {
-			o.Notify = append(o.Notify, smtp.DSNNotify(strings.ToUpper(n)))
-		}
+// recipient says RCPT. The error is for a connection that is gone.
+func (c *connection) recipient(to Recipient) (Result, error) {
+	switch {
+	case !sayable(to.Address):
+		return Result{Outcome: Failed, Code: "5.1.3", Reply: "the address cannot be said in SMTP; correct it"}, nil
+	case !ascii(to.Address) && !c.offers("SMTPUTF8"):
+		return needsUTF8(), nil
 	}
-	if kind, address, ok := strings.Cut(r.ORcpt, ";"); ok {
-		o.OriginalRecipientType, o.OriginalRecipient = smtp.DSNAddressType(strings.ToUpper(kind)), address
+	err := c.client.Rcpt(to.Address, rcptOptions(to))
+	if err == nil {
+		return Result{}, nil
 	}
-	return o
+	if isAnswer(err) {
+		return classify("RCPT", err), nil
+	}
+	return classify("RCPT", err), err
 }
 
-// data sends the message. Once the final dot may have left and no answer came, nobody knows whether the hop has it.
+// settle gives a result to everyone who has none yet.
+func settle(results []Result, r Result) {
+	for i := range results {
+		if results[i].Outcome == "" {
+			r.Address = results[i].Address
+			results[i] = r
+		}
+	}
+}
+
+// data sends the message. Once the final dot has left and no clear answer came, nobody knows whether the hop has it.
 func (c *connection) data(message []byte) Result {
 	w, err := c.client.Data()
 	if err != nil {
 		return classify("DATA", err)
 	}
 	if _, err := w.Write(message); err != nil {
-		return classify("sending the message", err) // no final dot: the hop cannot have taken it
+		return classify("sending the message", err)
 	}
 	answer, err := w.CloseWithResponse()
-	switch {
-	case err == nil:
-		return Result{Outcome: Relayed, Code: "2.0.0", Reply: oneLine(answer.StatusText)}
-	case isAnswer(err):
-		return classify("the message", err)
+	if err == nil {
+		return Result{Outcome: Relayed, Code: "2.0.0", Reply: words(answer.StatusText)}
 	}
-	return Result{Outcome: Uncertain, Code: "4.4.2", Reply: "the connection was lost before the mail server answered; it may have the message already"}
-}
-
-func isAnswer(err error) bool {
-	var answer *smtp.SMTPError
-	return errors.As(err, &answer)
-}
-
-// classify turns an error at one step into a result: 5xx failed, everything else can be tried again. What went wrong
-// before the transaction is our configuration, never the message.
-func classify(step string, err error) Result {
-	var p *problem
-	if errors.As(err, &p) {
-		return Result{Outcome: Deferred, Code: "4.4.1", Reply: p.sentence}
+	if refusal, ok := answerOf(err); ok {
+		switch refusal.Code / 100 {
+		case 2: // RFC 5321, section 4.2.1: the first digit decides
+			return Result{Outcome: Relayed, Code: enhancedCode(refusal), Reply: said(refusal)}
+		case 4, 5:
+			return classify("the message", err)
+		}
+	} else if c.wire.broken {
+		return classify("sending the message", err) // the final dot did not leave
 	}
-	var answer *smtp.SMTPError
-	if !errors.As(err, &answer) {
-		return Result{Outcome: Deferred, Code: "4.4.2", Reply: "the connection to the mail server was lost at " + step}
-	}
-	r := Result{Outcome: Deferred, Code: enhancedCode(answer), Reply: oneLine(fmt.Sprintf("%d %s", answer.Code, answer.Message))}
-	if answer.Code >= 500 {
-		r.Outcome = Failed
-	}
-	return r
-}
-
-// enhancedCode is the server's, or the class of its reply (RFC 3463).
-func enhancedCode(answer *smtp.SMTPError) string {
-	e := answer.EnhancedCode
-	if e[0] < 2 || e[0] != answer.Code/100 {
-		return fmt.Sprintf("%d.0.0", answer.Code/100)
-	}
-	return fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])
+	return Result{Outcome: Uncertain, Code: lost, Reply: "the connection was lost before the mail server answered; it may have the message already"}
 }

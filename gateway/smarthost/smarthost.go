@@ -31,7 +31,7 @@ type Hop struct {
 	Username string         // "" means no authentication
 	Password string
 	Hello    string        // our name in EHLO
-	Timeout  time.Duration // per step; 0 means 60 s
+	Timeout  time.Duration // per command and per write, ten times that for the reply to the message; 0 means 60 s
 }
 
 // Envelope is what MAIL and RCPT say.
@@ -70,11 +70,14 @@ type Result struct {
 	Reply   string
 }
 
-// Send makes one attempt. There is always one result per recipient. It is safe for concurrent use; ctx ends it at any
+// Send makes one attempt over a connection of its own. There is always one result per recipient. It is safe for concurrent use; ctx ends it at any
 // step.
 func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result {
-	if problem := unsendable(o); problem != "" {
-		return all(e, Result{Outcome: Failed, Code: "5.6.0", Reply: problem})
+	if len(e.Recipients) == 0 {
+		return nil
+	}
+	if reason := unsendable(o); reason != "" {
+		return all(e, Result{Outcome: Failed, Code: "5.6.0", Reply: reason})
 	}
 	c, err := dial(ctx, hop)
 	if err != nil {
@@ -91,7 +94,8 @@ func Check(ctx context.Context, hop Hop) error {
 		return err
 	}
 	defer c.close()
-	return c.quit()
+	c.quit()
+	return nil
 }
 
 // all gives every recipient the same result.

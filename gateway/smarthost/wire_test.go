@@ -1,0 +1,30 @@
+package smarthost
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// TestAFinalDotThatNeverLeft is no uncertainty: a pipe, unlike a socket, takes nothing that nobody reads.
+func TestAFinalDotThatNeverLeft(t *testing.T) {
+	ours, theirs := net.Pipe()
+	c := &connection{wire: &wire{Conn: ours, timeout: 10 * time.Second}}
+	c.client = smtp.NewClient(c.wire)
+	defer c.client.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		bufio.NewReader(theirs).ReadString('\n') //nolint:errcheck // DATA
+		io.WriteString(theirs, "354 go on\r\n")  //nolint:errcheck // the result tells
+		theirs.Close()
+	}()
+	if r := c.data([]byte("From: a\r\n\r\nwords\r\n")); r.Outcome != Deferred || r.Code != lost {
+		t.Errorf("%+v", r)
+	}
+	<-done
+}
