@@ -5,6 +5,14 @@
 // every imitation of our own headers at every level, and stamps the verdict. The package is pure: no database,
 // network, clock or log; time, randomness and keys are arguments. It promises that bytes of a decryption leave it only
 // after the reader ended cleanly and integrity held, and that it never panics on input.
+//
+// Mail that programs read in different ways (bare CR, several Content-Types, lines in a header that are no fields) is
+// read in one way here, and leaves so that everybody else reads it in the same: a verdict must be about what is shown.
+//
+// It does not open inline PGP, nor a PGP part that has siblings; it repairs no message that a server mangled; it writes
+// no protected headers (RFC 9788) and reads of them the Subject only. S/MIME passes as it is. All functions may be
+// called at the same time, as long as the keys given to them are not shared: the OpenPGP library notes in a
+// certificate which of its signatures it has checked.
 package pgpmime
 
 import (
