@@ -11,14 +11,27 @@ import (
 )
 
 // senderOf returns the one sender address of a message, canonical; "" unless there is exactly one From field with
-// exactly one address (RFC 5322, section 3.6.2 allows more; a verdict cannot).
+// exactly one address (RFC 5322, section 3.6.2 allows more; a verdict cannot) that shows no other.
 func senderOf(message []byte) string {
 	fields, _, _ := split(message)
 	from := addressesOf(fields, "from")
-	if len(named(fields, "from")) != 1 || len(from) != 1 {
+	if len(named(fields, "from")) != 1 || len(from) != 1 || showsAnother(first(fields, "from"), from[0]) {
 		return ""
 	}
 	return from[0]
+}
+
+// showsAnother tells whether a From value holds an address beside the one that counts, be it in the display name, in a
+// comment or as the name of a group: people read whichever comes first. Characters that look like "@" are one.
+func showsAnother(value, address string) bool {
+	shown := norm.NFKC.String(decodeWords(value))
+	for _, word := range strings.FieldsFunc(shown, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("<>()[]\"',;:", r) }) {
+		at := strings.IndexByte(word, '@')
+		if at > 0 && at < len(word)-1 && !sameAddress(canonical(word), address) {
+			return true
+		}
+	}
+	return false
 }
 
 // addressesOf returns the canonical addr-specs of all fields of a name, in order. A field that cannot be parsed as a

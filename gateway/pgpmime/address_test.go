@@ -19,13 +19,14 @@ func TestUserIDAddress(t *testing.T) {
 	}
 }
 
-// TestSenderOf: one From field with one address, or nobody.
+// TestSenderOf: one From field with one address that shows no other, or nobody.
 func TestSenderOf(t *testing.T) {
 	for header, want := range map[string]string{
-		"From: a@x.test": "a@x.test", "FROM : A <a@X.Test>": "a@x.test", "From: \"b@y.test\" <a@x.test>": "a@x.test",
-		"From: a@x.test,\r\n b@x.test": "", "From: a@x.test\r\nFrom: a@x.test": "", "From:": "", "From: nobody": "", "From: <>": "",
-		"From: a@x.test <b@y.test>": "", "From: \"a@x.test\"": "", "From: a@x.test (b@y.test)": "a@x.test", "X: y": "",
-		"From: =?utf-8?q?b=40y.test_=3C?= <a@x.test>": "a@x.test", "From: a@x.test\r\nF\x00rom: b@y.test": "", "From: a@x.te\u200bst": "",
+		"From: a@x.test": "a@x.test", "FROM : A <a@X.Test>": "a@x.test", "From: \"a@x.test\" <a@x.test>": "a@x.test",
+		"From: \"b@y.test\" <a@x.test>": "",
+		"From: a@x.test,\r\n b@x.test":  "", "From: a@x.test\r\nFrom: a@x.test": "", "From:": "", "From: nobody": "", "From: <>": "",
+		"From: a@x.test <b@y.test>": "", "From: \"a@x.test\"": "", "From: a@x.test (b@y.test)": "", "X: y": "",
+		"From: =?utf-8?q?b=40y.test_=3C?= <a@x.test>": "", "From: a@x.test\r\nF\x00rom: b@y.test": "", "From: a@x.te\u200bst": "",
 	} {
 		if got := senderOf([]byte(header + "\r\n\r\n")); got != want {
 			t.Errorf("%q is sent by %q, want %q", header, got, want)
