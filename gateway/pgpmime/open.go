@@ -153,7 +153,7 @@ func pass(message []byte, o Options, v Verdict) Opened {
 // readers believe that the body has begun, go.
 func (op *opening) rebuild(message, content []byte) Opened {
 	outer, _, _ := split(message)
-	inner, _, body := split(content)
+	inner, body := contentOf(content)
 	var fields []field
 	for _, f := range outer {
 		if f = f.clean(); f.wellFormed() && !isContent(f) {
@@ -175,6 +175,20 @@ func (op *opening) rebuild(message, content []byte) Opened {
 	opened := pass(join(withLineEnds(fields), []byte(lineEnd), body), op.options, op.verdict)
 	opened.Changed = true
 	return opened
+}
+
+// contentOf splits what was protected. Simple programs sign or encrypt a text without a header of its own: from the
+// first line that is no field on, everything is text, so that nothing of it is lost.
+func contentOf(content []byte) (fields []field, body []byte) {
+	fields, _, body = split(content)
+	at := 0
+	for i, f := range fields {
+		if f.name == "" {
+			return fields[:i], content[at:]
+		}
+		at += len(f.raw)
+	}
+	return fields, body
 }
 
 // protectedSubject returns the Subject that travelled inside an encrypted payload, when the outer one only stands in
