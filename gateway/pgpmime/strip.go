@@ -3,6 +3,7 @@ package pgpmime
 import (
 	"bytes"
 	"strings"
+	"unicode"
 )
 
 // stripper takes every field that imitates one of ours out of a message, at every MIME level and in embedded messages
@@ -163,7 +164,7 @@ func (s stripper) imitates(f field, top bool) bool {
 	case strings.HasPrefix(f.name, "sealgate-"):
 		return true
 	case f.name == "authentication-results":
-		return s.instance != "" && strings.EqualFold(authserv(f.value()), s.instance)
+		return s.instance != "" && strings.EqualFold(authserv(decodeWords(f.value())), s.instance)
 	case f.name == "x-zammad-verify", f.name == "x-zammad-verify-time":
 		return !top
 	}
@@ -176,7 +177,8 @@ func (s stripper) imitates(f field, top bool) bool {
 }
 
 // authserv is the authserv-id of an Authentication-Results value (RFC 8601, section 2.2): the first token, comments
-// and quotes left out.
+// and quotes left out. It is read as the most tolerant reader would: what does not show and a dot at the end do not
+// count, and any character that cannot be in a host name ends it.
 func authserv(value string) string {
 	var id strings.Builder
 	depth, escaped := 0, false
@@ -193,12 +195,14 @@ func authserv(value string) string {
 			depth++
 		case r == ')' && depth > 0:
 			depth--
-		case depth > 0:
-		case r == ';' || ((r == ' ' || r == '\t') && id.Len() > 0):
-			return id.String()
-		case r > ' ' && r != '"':
+		case depth > 0 || r == '"' || r < ' ' && r != '\t' || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+		case strings.ContainsRune(" \t;,/=:", r):
+			if id.Len() > 0 {
+				return strings.TrimRight(id.String(), ".")
+			}
+		default:
 			id.WriteRune(r)
 		}
 	}
-	return id.String()
+	return strings.TrimRight(id.String(), ".")
 }
