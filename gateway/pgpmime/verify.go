@@ -183,12 +183,28 @@ func failed(c *openpgp.SignatureCandidate, config *packet.Config) (Signature, st
 		return Unsupported, ""
 	case c.CorrespondingSig == nil:
 		return SignatureMalformed, ""
+	case c.SignedBy == nil && renewedSince(c, config):
+		return Unsupported, "Our copy of the signer's certificate was renewed since and does not tell about that time."
 	case c.SignedBy == nil:
 		return subkeyState(c, config), ""
 	case len(c.CorrespondingSig.IntendedRecipients) > 0 && strings.Contains(err.Error(), "intended recipients"):
 		return Bad, "It was signed for other recipients."
 	}
 	return Bad, ""
+}
+
+// renewedSince tells whether the certificate has a self-signature, but none from the time of the signature: key servers
+// hand out the newest one only. Whether the signature fits was then not checked.
+func renewedSince(c *openpgp.SignatureCandidate, config *packet.Config) bool {
+	e, at := c.SignedByEntity, c.CorrespondingSig.CreationTime
+	if at.Before(e.PrimaryKey.CreationTime) {
+		return false
+	}
+	if _, err := e.PrimarySelfSignature(at, config); err == nil {
+		return false
+	}
+	newest, err := e.PrimarySelfSignature(time.Time{}, config)
+	return err == nil && newest.CreationTime.After(at)
 }
 
 // subkeyState says why the subkey that a signature names could not make it: the library only says that there is none.
