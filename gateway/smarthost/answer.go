@@ -30,23 +30,26 @@ func classify(step string, err error) Result {
 	if !ok {
 		return Result{Outcome: Deferred, Code: lost, Reply: "the connection to the mail server was lost at " + step}
 	}
-	r := Result{Outcome: Deferred, Code: enhancedCode(answer), Reply: said(answer)}
-	if answer.Code/100 == 5 {
-		r.Outcome = Failed
+	switch answer.Code / 100 {
+	case 5:
+		return Result{Outcome: Failed, Code: enhancedCode(answer), Reply: said(answer)}
+	case 4:
+		return Result{Outcome: Deferred, Code: enhancedCode(answer), Reply: said(answer)}
 	}
-	return r
+	return Result{Outcome: Deferred, Code: "4.0.0", Reply: "the mail server answered out of order: " + said(answer)}
 }
 
-// enhancedCode is the server's, or the class of its reply (RFC 3463).
+// enhancedCode is the server's, or the class of its reply where it has none that fits (RFC 3463). A reply of a class that
+// SMTP does not expect at this point is no final word.
 func enhancedCode(answer *smtp.SMTPError) string {
-	e := answer.EnhancedCode
+	class, e := answer.Code/100, answer.EnhancedCode
 	switch {
-	case e[0] == answer.Code/100 && e[1] >= 0 && e[1] < 1000 && e[2] >= 0 && e[2] < 1000:
+	case class != 2 && class != 4 && class != 5:
+		return "4.0.0"
+	case e[0] == class && e[1] >= 0 && e[1] < 1000 && e[2] >= 0 && e[2] < 1000:
 		return fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])
-	case answer.Code/100 == 2 || answer.Code/100 == 5:
-		return fmt.Sprintf("%d.0.0", answer.Code/100)
 	}
-	return "4.0.0"
+	return fmt.Sprintf("%d.0.0", class)
 }
 
 func said(answer *smtp.SMTPError) string {

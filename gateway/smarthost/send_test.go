@@ -24,6 +24,8 @@ func TestAnswersBecomeResults(t *testing.T) {
 		"one each":               {polite().with("RCPT", "550 5.1.1 no", "452 4.5.3 too many"), "a failed 5.1.1, b deferred 4.5.3"},
 		"all refused":            {polite().with("RCPT", "550 no"), "a failed 5.0.0, b failed 5.0.0"},
 		"sender refused":         {polite().with("MAIL", "553 5.7.1 not you"), "a failed 5.7.1, b failed 5.7.1"},
+		"odd code":               {polite().with("MAIL", "999 9.9.9 x"), "a deferred 4.0.0, b deferred 4.0.0"},
+		"2xx out of order":       {polite().with("MAIL", "235 2.7.0 logged in"), "a deferred 4.0.0, b deferred 4.0.0"},
 		"busy":                   {polite().with("MAIL", "451 4.3.2 busy"), "a deferred 4.3.2, b deferred 4.3.2"},
 		"content refused":        {polite().with(".", "554 5.6.0 spam"), "a failed 5.6.0, b failed 5.6.0"},
 		"disk full there":        {polite().with(".", "452 4.3.1 full"), "a deferred 4.3.1, b deferred 4.3.1"},

@@ -62,7 +62,7 @@ const (
 )
 
 // Result is the outcome for one recipient, in the envelope's order. Code is an enhanced status code; Reply the remote's
-// words on one line, or ours when there was none.
+// words, or ours when there was none: one line of printable ASCII, at most 600 bytes.
 type Result struct {
 	Address string
 	Outcome Outcome
