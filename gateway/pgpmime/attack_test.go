@@ -77,6 +77,20 @@ func TestOddPacketsInside(t *testing.T) {
 	}
 }
 
+// TestBombOfPadding: packets that are no content count too, though no byte of them is ever shown.
+func TestBombOfPadding(t *testing.T) {
+	c := newCast(t)
+	padding := append([]byte{0xc0 | 21, 0xff, 0, 0x10, 0, 0}, make([]byte, 1<<20)...) // RFC 9580, section 5.14
+	message := []byte(header + rawEncrypted(t, sealPackets(t, c.people["desk"], squeezed(t, append(padding, literal(t)...), 1))))
+	if o := open(t, message, c.keys); o.Verdict.Encryption != pgpmime.Decrypted {
+		t.Errorf("within the limit: %+v", o.Verdict)
+	}
+	o, err := pgpmime.Open(message, c.keys, pgpmime.Options{Now: now, Limits: pgpmime.Limits{Decompressed: 1 << 10}})
+	if err != nil || o.Verdict.Encryption == pgpmime.Decrypted || bytes.Contains(o.Message, []byte("canary")) {
+		t.Errorf("over the limit: %+v, %v", o.Verdict, err)
+	}
+}
+
 // TestSignatureTypes: only a signature over a document speaks for a message; a certification or a timestamp that was
 // made for another purpose does not (RFC 9580, section 5.2.1).
 func TestSignatureTypes(t *testing.T) {
