@@ -27,7 +27,7 @@ import (
 // Errors that callers branch on.
 var (
 	ErrForbidden = errors.New("you may not do this")
-	ErrNotFound  = errors.New("not found")
+	ErrNotFound  = errors.New("there is nothing with this id; list what there is and try again")
 )
 
 // Problem is an error for people: one sentence that says what is wrong and what to do. Cause goes to the log only.

@@ -13,7 +13,7 @@ import (
 
 // Errors that callers branch on. Invalid values are *Invalid.
 var (
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = errors.New("there is none of this name; list what there is and try again")
 	ErrLogin    = errors.New("login or password is wrong")
 )
 

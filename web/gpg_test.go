@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/bed"
@@ -20,6 +21,7 @@ func TestCustomersEncryptedMail(t *testing.T) {
 	b.person("root", groups.Admin)
 	gpg := bed.NewGPG(t)
 	fingerprint := gpg.Generate(t, "Customer <"+customer+">", "")
+	b.clock.Add(time.Minute) // the key is from after the bench's clock was set
 	own, err := b.gateway.Keyring.ByAddress(t.Context(), []string{support}, b.clock.Now())
 	if err != nil {
 		t.Fatal(err)

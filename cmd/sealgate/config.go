@@ -85,7 +85,7 @@ func readConfig(path string) (config, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return c, fmt.Errorf("there is no configuration file %s; write one (docs/configuration.md has an example) or name it with --config", path)
+		return c, fmt.Errorf("there is no configuration file %s; copy docs/sealgate.example.yaml there and edit it, or name another file with --config", path)
 	case err != nil:
 		return c, fmt.Errorf("read configuration: %w", err)
 	}
