@@ -18,15 +18,24 @@ func (g *Gateway) FirstRun(ctx context.Context) (bool, error) {
 // CreateFirstAdmin makes the first user, and fails with ErrForbidden when there is one already. The caller checked the
 // set-up token.
 func (g *Gateway) CreateFirstAdmin(ctx context.Context, name, password string) (groups.User, error) {
-	first, err := g.FirstRun(ctx)
-	if err != nil {
-		return groups.User{}, err
-	}
-	if !first {
-		return groups.User{}, ErrForbidden
-	}
-	setup := Actor{Name: "sealgate", Role: groups.Admin}
-	return g.SaveUser(ctx, setup, groups.User{Name: name, Role: groups.Admin}, &password)
+	var saved groups.User
+	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The entry goes first: its lock on the end of the log makes a second first administrator wait, and then see this one.
+		e := activity.Entry{Actor: "sealgate", Act: "user.saved", Detail: map[string]string{"user": name, "role": string(groups.Admin)}}
+		if err := g.record(ctx, tx, e); err != nil {
+			return err
+		}
+		first, err := g.FirstRun(ctx)
+		if err != nil {
+			return err
+		}
+		if !first {
+			return ErrForbidden
+		}
+		saved, err = g.Groups.SaveUser(ctx, tx, groups.User{Name: name, Role: groups.Admin}, &password, g.Now())
+		return err
+	})
+	return saved, err
 }
 
 // Login checks a person's password and logs the attempt. The error is groups.ErrLogin when it is wrong.
