@@ -41,6 +41,8 @@ type house struct {
 	box   groups.Mailbox
 	own   *keyring.Certificate
 
+	provider *local.Provider
+
 	admin, agent, stranger, auditor gateway.Actor
 }
 
@@ -79,7 +81,7 @@ func emptyHouse(t testing.TB, db *gorm.DB) *house {
 	}
 	g.Queue = &queue.Queue{DB: db, Keeper: keeper, Bounce: g.Bounce, Report: g.ReportDelivery, Now: now, Log: log, Poll: 5 * time.Millisecond}
 	return &house{
-		Gateway: g, t: t,
+		Gateway: g, t: t, provider: provider,
 		admin:    gateway.Actor{Name: "user:ada", Role: groups.Admin},
 		stranger: gateway.Actor{Name: "user:sam", Role: groups.Agent, Groups: []string{"another-group"}},
 		auditor:  gateway.Actor{Name: "user:otto", Role: groups.Auditor},
@@ -116,6 +118,19 @@ func (h *house) newMailbox(group groups.Group, login string) groups.Mailbox {
 		h.t.Fatal(err)
 	}
 	return m
+}
+
+// closedKeeper is a keeper of the same database that opens nothing.
+func (h *house) closedKeeper() *kms.Keeper {
+	h.t.Helper()
+	keeper, err := kms.Open(h.t.Context(), h.DB, h.provider, h.Now)
+	if err == nil {
+		err = keeper.Close()
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return keeper
 }
 
 func folderOf(m groups.Mailbox) string { return "inbox-" + m.ID }
