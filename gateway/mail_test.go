@@ -168,12 +168,24 @@ func (p purse) Signers([]string) ([]pgpmime.Signer, error) { return p.signers, n
 // fromCustomer is a message that a customer wrote, encrypted to some readers, or in clear to none.
 func fromCustomer(t testing.TB, messageID string, readers ...*openpgp.Entity) []byte {
 	t.Helper()
+	r := pgpmime.ProtectRequest{Protection: pgpmime.Clear, To: readers}
+	if len(readers) > 0 {
+		r.Protection = pgpmime.Encrypted
+	}
+	return written(t, messageID, r)
+}
+
+// signedByCustomer is one that the customer signed too.
+func signedByCustomer(t testing.TB, messageID string, signer *openpgp.Entity, readers ...*openpgp.Entity) []byte {
+	t.Helper()
+	return written(t, messageID, pgpmime.ProtectRequest{Protection: pgpmime.SignedEncrypted, Signer: signer, To: readers})
+}
+
+func written(t testing.TB, messageID string, r pgpmime.ProtectRequest) []byte {
+	t.Helper()
 	message := []byte("From: Carl <carl@customer.test>\r\nTo: " + support + "\r\nSubject: My " + secret + "\r\nMessage-ID: <" + messageID + ">\r\n" +
 		"Date: Wed, 04 Mar 2026 11:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHelp, " + canary + ".\r\n")
-	r := pgpmime.ProtectRequest{Protection: pgpmime.Clear, Now: noon, Random: rand.Reader}
-	if len(readers) > 0 {
-		r.Protection, r.To = pgpmime.Encrypted, readers
-	}
+	r.Now, r.Random = noon, rand.Reader
 	o, err := pgpmime.Protect(message, r)
 	if err != nil {
 		t.Fatal(err)

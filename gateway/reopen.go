@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sealgate/sealgate/gateway/archive"
@@ -47,8 +48,12 @@ func (g *Gateway) reopenFor(ctx context.Context, a Actor, keyIDs []string) int {
 }
 
 // reopen opens the original again. When the verdict is another one, the result appears as a new message threaded to
-// the first; the first stays as it was.
-func (g *Gateway) reopen(ctx context.Context, first archive.Article) (bool, error) {
+// the first; the first stays as it was. Each verdict appears once, whoever asks and however often.
+func (g *Gateway) reopen(ctx context.Context, asked archive.Article) (bool, error) {
+	first, err := g.firstOpening(ctx, asked)
+	if err != nil {
+		return false, err
+	}
 	original, err := g.originalOf(ctx, first)
 	if err != nil {
 		return false, err
@@ -57,26 +62,52 @@ func (g *Gateway) reopen(ctx context.Context, first archive.Article) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	if string(opened.Verdict.Encryption) == first.Encryption && string(opened.Verdict.Signature) == first.Signature {
+	if sameVerdict(opened.Verdict, first) || sameVerdict(opened.Verdict, asked) {
 		return false, nil
-	}
-	origin, err := mailbox.ParseOrigin(first.Origin)
-	if err != nil {
-		return false, fmt.Errorf("reopen article %s: %w", first.ID, err)
 	}
 	opened.Message, err = pgpmime.Rethread(opened.Message, newID()+"@"+g.Domain, first.MessageID, first.ID)
 	if err != nil {
 		return false, fmt.Errorf("reopen article %s: %w", first.ID, err)
 	}
+	err = g.freezeAgain(ctx, first, opened, original, asked.ID)
+	if errors.Is(err, archive.ErrDuplicate) {
+		return false, nil // this opening is here already
+	}
+	return err == nil, err
+}
+
+// firstOpening is the article that arrived: later openings have no place in an upstream mailbox.
+func (g *Gateway) firstOpening(ctx context.Context, article archive.Article) (archive.Article, error) {
+	if article.ReopenedFrom == "" {
+		return article, nil
+	}
+	first, err := g.Archive.Get(ctx, article.ReopenedFrom)
+	if err != nil {
+		return archive.Article{}, fmt.Errorf("find the first opening of article %s: %w", article.ID, err)
+	}
+	return first, nil
+}
+
+func sameVerdict(v pgpmime.Verdict, article archive.Article) bool {
+	return string(v.Encryption) == article.Encryption && string(v.Signature) == article.Signature
+}
+
+// freezeAgain stores a later opening of first. The archive takes one of each origin, so it is archive.ErrDuplicate when
+// somebody else was faster. asked waits for its keys no longer; the new one does, if any are still missing.
+func (g *Gateway) freezeAgain(ctx context.Context, first archive.Article, opened pgpmime.Opened, original []byte, asked string) error {
+	origin, err := mailbox.ParseOrigin(first.Origin)
+	if err != nil {
+		return fmt.Errorf("reopen article %s: %w", first.ID, err)
+	}
 	article := g.inArticle(opened)
 	article.GroupID, article.MailboxID, article.ReopenedFrom = first.GroupID, first.MailboxID, first.ID
+	article.Origin = fmt.Sprintf("reopened/%s/%s/%s", first.ID, article.Encryption, article.Signature)
 	// No UID: it exists only here and is never pushed upstream.
 	n := mailbox.NewMessage{
 		Origin:   mailbox.Origin{MailboxID: origin.MailboxID, FolderID: origin.FolderID},
 		Internal: first.Received,
 	}
-	err = g.freeze(ctx, "message.reopened", article, opened, original, n, func(tx *gorm.DB) error {
-		return g.Archive.StopWaiting(ctx, tx, first.ID)
+	return g.freeze(ctx, "message.reopened", article, opened, original, n, func(tx *gorm.DB) error {
+		return g.Archive.StopWaiting(ctx, tx, asked)
 	})
-	return err == nil, err
 }

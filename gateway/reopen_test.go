@@ -1,0 +1,194 @@
+package gateway_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/keyring"
+	"github.com/sealgate/sealgate/migrations/dbtest"
+	"gorm.io/gorm"
+)
+
+func TestAnImportedKeyOpensWhatWaitedForItOnce(t *testing.T) {
+	h := newHouse(t)
+	old := newKey(t, "old-desk@desk.test", 0)
+	h.receives(arrival(h.box, 1, fromCustomer(t, "1@customer.test", old)))
+	first := h.articles()[0]
+	before := h.raw(first.ID)
+
+	if report := h.imports(private(t, old), ""); report.Reopened != 1 {
+		t.Fatalf("the import reopened %d articles, want 1", report.Reopened)
+	}
+	all := h.articles()
+	if len(all) != 2 || h.mirrored() != 2 {
+		t.Fatalf("%d articles, %d in the mirror", len(all), h.mirrored())
+	}
+	second := all[1]
+	if second.ID == first.ID {
+		second = all[0]
+	}
+	if second.Encryption != string(pgpmime.Decrypted) || second.ReopenedFrom != first.ID || second.InReplyTo != first.MessageID {
+		t.Errorf("the later opening is %+v", second)
+	}
+	message := h.raw(second.ID)
+	for _, want := range []string{"In-Reply-To: <1@customer.test>", "References:", "Sealgate-Reopened: " + first.ID, canary} {
+		if !strings.Contains(message, want) {
+			t.Errorf("the later opening has no %q:\n%s", want, message)
+		}
+	}
+	if second.MessageID == first.MessageID || !strings.HasSuffix(second.MessageID, "@gate.test") {
+		t.Errorf("its Message-ID is %s", second.MessageID)
+	}
+	if h.raw(first.ID) != before {
+		t.Error("the first changed")
+	}
+	if report := h.imports(private(t, old), ""); report.Reopened != 0 {
+		t.Errorf("a second import reopened %d", report.Reopened)
+	}
+	if e := h.entries("message.reopened"); len(e) != 1 {
+		t.Errorf("%d entries", len(e))
+	}
+}
+
+// The agent's button on an article that was opened again already must not make it appear a third time.
+func TestReopeningTwiceMakesOneArticle(t *testing.T) {
+	h := newHouse(t)
+	old := newKey(t, "old-desk@desk.test", 0)
+	h.receives(arrival(h.box, 1, fromCustomer(t, "1@customer.test", old)))
+	first := h.articles()[0].ID
+	if appeared, err := h.Reopen(t.Context(), h.agent, first); appeared || err != nil {
+		t.Fatalf("without the key: %v %v", appeared, err)
+	}
+	h.imports(private(t, old), "")
+	for range 2 {
+		if appeared, err := h.Reopen(t.Context(), h.agent, first); appeared || err != nil {
+			t.Errorf("after the import: %v %v", appeared, err)
+		}
+	}
+	if n := len(h.articles()); n != 2 {
+		t.Errorf("%d articles, want the first and one later opening", n)
+	}
+}
+
+// A message that was signed too waits twice: for the key that opens it, then for the signer's certificate.
+func TestALaterOpeningIsOpenedAgainWhenTheSignersCertificateComes(t *testing.T) {
+	h := newHouse(t)
+	old, carl := newKey(t, "old-desk@desk.test", 0), newKey(t, "carl@customer.test", 0)
+	h.receives(arrival(h.box, 1, signedByCustomer(t, "1@customer.test", carl, old)))
+	first := h.articles()[0]
+	for _, input := range [][]byte{private(t, old), public(t, carl)} {
+		if report := h.imports(input, ""); report.Reopened != 1 {
+			t.Fatalf("the import reopened %d articles, want 1", report.Reopened)
+		}
+	}
+	var verdicts []string
+	for _, a := range h.articles() {
+		verdicts = append(verdicts, a.Encryption+" "+a.Signature)
+		if a.ID == first.ID {
+			continue
+		}
+		if a.ReopenedFrom != first.ID || a.InReplyTo != first.MessageID {
+			t.Errorf("the opening with %s %s belongs to %s", a.Encryption, a.Signature, a.ReopenedFrom)
+		}
+		if appeared, err := h.Reopen(t.Context(), h.agent, a.ID); appeared || err != nil {
+			t.Errorf("opening %s again: %v %v", a.Signature, appeared, err)
+		}
+	}
+	slices.Sort(verdicts)
+	if want := []string{"decrypted good", "decrypted unknown-key", "no-key none"}; !slices.Equal(verdicts, want) {
+		t.Errorf("the openings are %q, want %q", verdicts, want)
+	}
+	if err := h.DeleteCertificate(t.Context(), h.admin, fingerprint(old)); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range h.articles() {
+		if appeared, err := h.Reopen(t.Context(), h.agent, a.ID); appeared || err != nil {
+			t.Errorf("without the key again: %v %v", appeared, err)
+		}
+	}
+}
+
+func TestTwoWhoReopenAtOnceMakeOneArticle(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		h := emptyHouse(t, db)
+		h.group = h.newGroup("Support", support)
+		h.box = h.newMailbox(h.group, "support")
+		old := newKey(t, "old-desk@desk.test", 0)
+		h.receives(arrival(h.box, 1, fromCustomer(t, "1@customer.test", old)))
+		first := h.articles()[0].ID
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { h.ImportCertificates(t.Context(), h.admin, gateway.ImportRequest{Input: private(t, old)}) })
+			both.Go(func() { h.Reopen(t.Context(), h.admin, first) })
+		}
+		both.Wait()
+		if _, err := h.Reopen(t.Context(), h.admin, first); err != nil {
+			t.Error(err)
+		}
+		if n := len(h.articles()); n != 2 {
+			t.Errorf("%d articles, want the first and one later opening", n)
+		}
+	})
+}
+
+func TestWhoMayReopen(t *testing.T) {
+	h := newHouse(t)
+	h.customer("carl@customer.test")
+	h.receives(arrival(h.box, 1, fromCustomer(t, "1@customer.test", newKey(t, "lost@desk.test", 0))))
+	id := h.articles()[0].ID
+	if _, err := h.Reopen(t.Context(), h.stranger, id); !errors.Is(err, gateway.ErrNotFound) {
+		t.Errorf("agent of another group: %v, want what is said of an article that does not exist", err)
+	}
+	if _, err := h.Reopen(t.Context(), h.auditor, id); !errors.Is(err, gateway.ErrForbidden) {
+		t.Errorf("auditor: %v", err)
+	}
+	var problem *gateway.Problem
+	if _, err := h.Reopen(t.Context(), h.agent, h.sent(letter{to: []string{"carl@customer.test"}})); !errors.As(err, &problem) {
+		t.Errorf("of a sent message: %v, want a Problem", err)
+	}
+}
+
+func TestTheImportReportsEachBlock(t *testing.T) {
+	h := newHouse(t)
+	good, other := newKey(t, "good@desk.test", 0), newKey(t, "locked@desk.test", 0)
+	input := append(private(t, good), locked(t, other, "the right passphrase")...)
+	input = append(input, public(t, newKey(t, "carl@customer.test", 0))...)
+
+	for passphrase, want := range map[string]string{"a wrong passphrase": "does not unlock", "": "protected by a passphrase"} {
+		report := h.imports(input, passphrase)
+		if len(report.Changes) != 3 {
+			t.Fatalf("%d changes for 3 blocks: %+v", len(report.Changes), report.Changes)
+		}
+		refused := report.Changes[1]
+		if refused.Outcome != keyring.Refused || !strings.Contains(refused.Sentence, want) || refused.Fingerprint != fingerprint(other) {
+			t.Errorf("with %q the locked block reads %+v", passphrase, refused)
+		}
+	}
+	if c, err := h.Certificate(t.Context(), h.agent, fingerprint(good)); err != nil || !c.HasSecret {
+		t.Errorf("the good block beside a bad one was not taken: %v", err)
+	}
+	if _, err := h.Certificate(t.Context(), h.agent, fingerprint(other)); !errors.Is(err, gateway.ErrNotFound) {
+		t.Errorf("the locked block: %v, want it not taken", err)
+	}
+	if change := h.imports(input, "the right passphrase").Changes[1]; change.Outcome != keyring.Added {
+		t.Errorf("with the passphrase the locked block reads %+v", change)
+	}
+}
+
+func TestAnImportOfNothingIsAProblemAndThePassphraseIsWiped(t *testing.T) {
+	h := newHouse(t)
+	passphrase := []byte("correct horse")
+	var problem *gateway.Problem
+	_, err := h.ImportCertificates(t.Context(), h.admin, gateway.ImportRequest{Input: []byte("my cat"), Passphrase: passphrase})
+	if !errors.As(err, &problem) {
+		t.Errorf("import: %v, want a Problem", err)
+	}
+	if strings.Trim(string(passphrase), "\x00") != "" {
+		t.Error("the passphrase was not wiped")
+	}
+}
