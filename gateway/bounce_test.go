@@ -50,7 +50,7 @@ func (h *house) relay(refuses string) []sealedCopy {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(h.ctx()))
 	ended := make(chan error, 1)
 	go func() { ended <- h.Queue.Run(ctx) }()
-	h.waitUntil("every copy was tried", func() bool {
+	settled := func() bool {
 		list, err := h.Queue.List(h.ctx(), queue.Filter{Limit: 500})
 		if err != nil {
 			h.t.Fatal(err)
@@ -63,7 +63,9 @@ func (h *house) relay(refuses string) []sealedCopy {
 			}
 		}
 		return true
-	})
+	}
+	// Asked twice: the first list may be from just before a notification was queued.
+	h.waitUntil("every copy was tried", func() bool { return settled() && settled() })
 	cancel()
 	if err := <-ended; err != nil {
 		h.t.Error(err)
