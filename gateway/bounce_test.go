@@ -65,7 +65,10 @@ func (h *house) relay(refuses string) []sealedCopy {
 		return true
 	}
 	// Asked twice: the first list may be from just before a notification was queued.
-	h.waitUntil("every copy was tried", func() bool { return settled() && settled() })
+	h.waitUntil("every copy was tried", func() bool {
+		before := settled()
+		return before && settled()
+	})
 	cancel()
 	if err := <-ended; err != nil {
 		h.t.Error(err)
