@@ -62,7 +62,7 @@ func (g *Gateway) reopen(ctx context.Context, asked archive.Article) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	if sameVerdict(opened.Verdict, first) || sameVerdict(opened.Verdict, asked) {
+	if sameVerdict(opened.Verdict, first) {
 		return false, nil
 	}
 	opened.Message, err = pgpmime.Rethread(opened.Message, newID()+"@"+g.Domain, first.MessageID, first.ID)
