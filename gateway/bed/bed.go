@@ -37,6 +37,9 @@ func Need(t testing.TB, programs ...string) {
 
 // missing tells why a program cannot be used, or "".
 func missing(program string) string {
+	if program == "openpgpjs" { // a library, not a program
+		return openPGPJSMissing()
+	}
 	if find(program) == "" {
 		return program + " is not installed (Debian: apt-get install " + debianPackage(filepath.Base(program)) + ")"
 	}
@@ -64,9 +67,10 @@ func debianPackage(program string) string {
 	packages := map[string]string{
 		"dovecot": "dovecot-imapd dovecot-lmtpd", "doveadm": "dovecot-imapd",
 		"gpg": "gnupg", "gpgconf": "gnupg", "ruby": "ruby ruby-mail", "mbsync": "isync", "rnpkeys": "rnp",
+		"node":      "nodejs",
 		"rt-server": "rt5-standalone", "rt-mailgate-5": "rt5-clients", "rt-setup-database-5": "request-tracker5 rt5-db-sqlite",
 		"smtp-sink": "postfix", "smtp-source": "postfix", "postqueue": "postfix",
-		"softhsm2-util": "softhsm2", "pkcs11-tool": "opensc", "initdb": "postgresql", "sq": "sq", "sqop": "sqop",
+		"softhsm2-util": "softhsm2", "pkcs11-tool": "opensc", "initdb": "postgresql",
 	}
 	if name, known := packages[program]; known {
 		return name

@@ -38,6 +38,10 @@ func (g *GPG) encrypted(t testing.TB, entity []byte, sign string, to []string) [
 		args = append(args, "--local-user", sign, "--sign")
 	}
 	armored, _ := g.Run(t, entity, args...)
+	return encryptedParts(armored)
+}
+
+func encryptedParts(armored []byte) []byte {
 	return multipart("multipart/encrypted; protocol=\"application/pgp-encrypted\"",
 		[]byte("Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"),
 		append([]byte("Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\r\n"), crlf(armored)...))
@@ -47,7 +51,11 @@ func (g *GPG) encrypted(t testing.TB, entity []byte, sign string, to []string) [
 func (g *GPG) signed(t testing.TB, entity []byte, sign string) []byte {
 	t.Helper()
 	armored, _ := g.Run(t, entity, "--armor", "--textmode", "--digest-algo", "SHA256", "--local-user", sign, "--detach-sign")
-	return multipart("multipart/signed; micalg=pgp-sha256; protocol=\"application/pgp-signature\"", entity,
+	return signedParts("sha256", entity, armored)
+}
+
+func signedParts(hash string, entity, armored []byte) []byte {
+	return multipart("multipart/signed; micalg=pgp-"+hash+"; protocol=\"application/pgp-signature\"", entity,
 		append([]byte("Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n\r\n"), crlf(armored)...))
 }
 
@@ -107,14 +115,23 @@ func (g *GPG) verify(t testing.TB, message []byte) (entity []byte, status string
 // split returns the media type of a message and, of a multipart, the exact bytes of its parts.
 func split(t testing.TB, message []byte) (kind string, parts [][]byte) {
 	t.Helper()
+	kind, parts, err := partsOf(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kind, parts
+}
+
+// partsOf is split for what may fail.
+func partsOf(message []byte) (kind string, parts [][]byte, err error) {
 	kind, boundary := contentType(message)
 	if !strings.HasPrefix(kind, "multipart/") {
-		return kind, nil
+		return kind, nil, nil
 	}
 	pieces := bytes.Split(append([]byte("\r\n"), message...), []byte("\r\n--"+boundary))
 	for _, piece := range pieces[1:] {
 		if bytes.HasPrefix(piece, []byte("--")) {
-			return kind, parts
+			return kind, parts, nil
 		}
 		_, part, found := bytes.Cut(piece, []byte("\r\n"))
 		if !found {
@@ -122,8 +139,7 @@ func split(t testing.TB, message []byte) (kind string, parts [][]byte) {
 		}
 		parts = append(parts, part)
 	}
-	t.Fatalf("%s without a closing delimiter", kind)
-	return "", nil
+	return "", nil, fmt.Errorf("%s without a closing delimiter", kind)
 }
 
 func contentType(message []byte) (kind, boundary string) {
