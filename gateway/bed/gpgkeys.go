@@ -2,6 +2,7 @@ package bed
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -132,6 +133,9 @@ func (g *GPGWithKeys) hold(key []byte) (string, error) {
 		if f := strings.Fields(line); len(f) >= 4 && f[1] == "IMPORT_OK" {
 			g.imported[sum] = f[3]
 		}
+	}
+	if err == nil && g.imported[sum] == "" {
+		err = fmt.Errorf("gpg imported no key:\n%s", status)
 	}
 	return g.imported[sum], err
 }

@@ -40,6 +40,7 @@ var ErrNotSigned = errors.New("the program reports no good signature")
 type program struct {
 	path string
 	args []string // that come first at every call
+	env  []string
 	dir  string
 }
 
@@ -59,7 +60,7 @@ func (p program) run(stdin []byte, args ...string) (stdout, words []byte, err er
 	cmd := exec.CommandContext(ctx, p.path, append(p.args[:len(p.args):len(p.args)], args...)...)
 	var out, told bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out, &told
-	cmd.Env = append(os.Environ(), "HOME="+p.dir, "LC_ALL=C", "TZ=UTC")
+	cmd.Env = append(append(os.Environ(), "HOME="+p.dir, "LC_ALL=C", "TZ=UTC"), p.env...)
 	if failed := cmd.Run(); failed != nil {
 		err = fmt.Errorf("%s: %w: %s", filepath.Base(p.path), failed, bytes.TrimSpace(append(told.Bytes(), out.Bytes()...)))
 	}

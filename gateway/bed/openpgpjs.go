@@ -1,13 +1,18 @@
 package bed
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 //go:embed testdata/openpgpjs/driver.mjs
@@ -18,20 +23,36 @@ var openPGPJSPackage []byte
 
 // OpenPGPJS is the JavaScript library openpgp, run by node through a driver script of ours. It knows version 6 keys and
 // SEIPDv2. The script .ci/install-openpgpjs installs the pinned version, once a machine; no test uses the network.
-type OpenPGPJS struct{ program }
+type OpenPGPJS struct {
+	node     *exec.Cmd
+	requests io.WriteCloser
+	answers  *json.Decoder
+	words    *bytes.Buffer // node's own, to be read after its end
+}
 
-// NewOpenPGPJS finds it. It calls Need.
+// NewOpenPGPJS starts it; it ends with the test. It calls Need.
 func NewOpenPGPJS(t testing.TB) *OpenPGPJS {
 	t.Helper()
 	Need(t, "openpgpjs")
-	o := &OpenPGPJS{program: newProgram(t, "node")}
-	driver := filepath.Join(o.dir, "driver.mjs")
-	write(t, driver, openPGPJSDriver)
 	folder, err := openPGPJSFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.args = []string{driver, folder}
+	driver := filepath.Join(Dir(t), "driver.mjs")
+	write(t, driver, openPGPJSDriver)
+	o := &OpenPGPJS{node: exec.Command(find("node"), driver, folder), words: &bytes.Buffer{}}
+	o.node.Stderr = o.words
+	requests, errIn := o.node.StdinPipe()
+	answers, errOut := o.node.StdoutPipe()
+	if err := errors.Join(errIn, errOut, o.node.Start()); err != nil {
+		t.Fatalf("start node: %v", err)
+	}
+	o.requests, o.answers = requests, json.NewDecoder(answers)
+	t.Cleanup(func() {
+		if err := errors.Join(o.requests.Close(), o.node.Wait()); err != nil {
+			t.Logf("node ended with %v\n%s", err, o.words)
+		}
+	})
 	return o
 }
 
@@ -74,20 +95,22 @@ type openPGPJSTask struct {
 }
 
 func (o *OpenPGPJS) do(task openPGPJSTask) (text, data []byte, err error) {
-	request, err := json.Marshal(task)
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := o.output(request)
-	if err != nil {
-		return nil, nil, err
-	}
+	tooLong := time.AfterFunc(oneCall, func() { o.node.Process.Kill() })
+	defer tooLong.Stop()
 	var answer struct {
-		Text string `json:"text"`
-		Data []byte `json:"data"`
+		Text    string `json:"text"`
+		Data    []byte `json:"data"`
+		Problem string `json:"problem"`
 	}
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return nil, nil, fmt.Errorf("openpgpjs answered %q: %w", out, err)
+	err = json.NewEncoder(o.requests).Encode(task)
+	if err == nil {
+		err = o.answers.Decode(&answer)
+	}
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("openpgpjs: node is gone: %w", err)
+	case answer.Problem != "":
+		return nil, nil, fmt.Errorf("openpgpjs: %s", answer.Problem)
 	}
 	return []byte(answer.Text), answer.Data, nil
 }

@@ -2,6 +2,7 @@ package bed
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 type RNP struct {
 	program
 	keys program
+	ids  map[[sha256.Size]byte]string // by armored key
 }
 
 // NewRNP finds it. It calls Need.
@@ -20,6 +22,7 @@ func NewRNP(t testing.TB) *RNP {
 	r := &RNP{
 		program: newProgram(t, "rnp", "--notty", "--password", "", "--overwrite", "--output", "-"),
 		keys:    newProgram(t, "rnpkeys", "--notty", "--password", ""),
+		ids:     map[[sha256.Size]byte]string{},
 	}
 	r.keys.dir = r.dir
 	return r
@@ -158,6 +161,10 @@ func (r *RNP) home(keys ...[]byte) (string, error) {
 
 // keyID is how rnp names the primary key.
 func (r *RNP) keyID(key []byte) (string, error) {
+	sum := sha256.Sum256(key)
+	if id := r.ids[sum]; id != "" {
+		return id, nil
+	}
 	home, err := r.home(key)
 	if err != nil {
 		return "", err
@@ -168,6 +175,7 @@ func (r *RNP) keyID(key []byte) (string, error) {
 	}
 	for line := range strings.Lines(string(listed)) {
 		if f := strings.Fields(line); len(f) > 2 && f[0] == "pub" {
+			r.ids[sum] = f[2]
 			return f[2], nil
 		}
 	}

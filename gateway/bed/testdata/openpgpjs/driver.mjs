@@ -1,8 +1,10 @@
-// Does one OpenPGP task with OpenPGP.js: a JSON request comes on stdin, a JSON answer leaves on stdout. Keys and
-// signatures are armored text, data are base64. The first argument is the folder in which openpgp is installed.
+// Does OpenPGP tasks with OpenPGP.js: each line of stdin is a request in JSON, each line of stdout its answer, until stdin
+// ends. Keys, messages and signatures are armored text, data are base64. The first argument is the folder in which openpgp
+// is installed.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 const openpgp = createRequire(join(process.argv[2], 'package.json'))('openpgp');
 
@@ -67,10 +69,13 @@ const tasks = {
   },
 };
 
-const request = JSON.parse(readFileSync(0, 'utf8'));
-try {
-  process.stdout.write(JSON.stringify(await tasks[request.task](request)));
-} catch (problem) {
-  process.stderr.write(`${problem.message}\n`);
-  process.exitCode = 1;
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  let answer;
+  try {
+    answer = await tasks[request.task](request);
+  } catch (problem) {
+    answer = { problem: problem.message };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
