@@ -163,28 +163,36 @@ func isHostLabel(label string) bool {
 	return true
 }
 
-// userIDAddress extracts the one address of a user ID: `Name <a@b>` or a bare `a@b`. What could be read as naming two
-// addresses names none: nobody may get mail because of a guess.
+// userIDAddress extracts the one address of a user ID: `Name <a@b>`, a bare `a@b`, or `a@b <a@b>`, as programs write that
+// know no name. What could be read as naming two addresses names none: nobody may get mail because of a guess.
 func userIDAddress(text string) string {
 	if !printable(text) {
 		return ""
 	}
-	text = strings.TrimSpace(text)
-	spec := text
-	if open := strings.IndexByte(text, '<'); open >= 0 {
-		if !strings.HasSuffix(text, ">") || holdsAddress(text[:open]) {
+	name, spec := "", strings.TrimSpace(text)
+	if open := strings.IndexByte(spec, '<'); open >= 0 {
+		if !strings.HasSuffix(spec, ">") {
 			return ""
 		}
-		spec = text[open+1 : len(text)-1]
+		name, spec = spec[:open], spec[open+1:len(spec)-1]
 	}
 	if strings.ContainsAny(spec, "<>") {
 		return ""
 	}
 	address, err := CanonicalAddress(spec)
-	if err != nil {
+	if err != nil || (holdsAddress(name) && !repeats(name, address)) {
 		return ""
 	}
 	return address
+}
+
+// repeats tells whether a display name is an address and nothing else, and the same one.
+func repeats(name, address string) bool {
+	name = strings.TrimSpace(name)
+	if content, ok := unquote(name); ok {
+		name = content
+	}
+	return lookupKey(name) == Fold(address)
 }
 
 // holdsAddress tells whether a display name holds something that reads like an address.
