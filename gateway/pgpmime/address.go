@@ -12,8 +12,7 @@ import (
 
 // senderOf returns the one sender address of a message, canonical; "" unless there is exactly one From field with
 // exactly one address (RFC 5322, section 3.6.2 allows more; a verdict cannot) that shows no other.
-func senderOf(message []byte) string {
-	fields, _, _ := split(message)
+func senderOf(fields []field) string {
 	from := addressesOf(fields, "from")
 	if len(named(fields, "from")) != 1 || len(from) != 1 || showsAnother(first(fields, "from"), from[0]) {
 		return ""
@@ -88,8 +87,9 @@ func folded(address string) string {
 	}, address)
 }
 
-// userIDAddress is the one address in a user ID, canonical: "Name <address>" or the bare address. Anything ambiguous
-// has none: a name with another address in it could be taken for that address.
+// userIDAddress is the one address in a user ID, canonical: "Name <address>", the bare address, or the address twice, as
+// programs write it that know no name. Anything ambiguous has none: a name with another address in it could be taken for
+// that address.
 func userIDAddress(id string) string {
 	if !visible(id) {
 		return ""
@@ -105,8 +105,9 @@ func userIDAddress(id string) string {
 	if !ok || strings.ContainsAny(inside, "<>(),;: ") || strings.Count(inside, "@") != 1 {
 		return ""
 	}
-	if name := strings.Trim(id[:open], " \""); strings.Contains(name, "@") && name != inside {
+	address := canonical(inside)
+	if name := strings.Trim(id[:open], " \""); strings.Contains(name, "@") && !sameAddress(canonical(name), address) {
 		return ""
 	}
-	return canonical(inside)
+	return address
 }

@@ -9,6 +9,9 @@ func TestUserIDAddress(t *testing.T) {
 		"Alice (work) <alice@x.test>": "alice@x.test", "alice@x.test <alice@x.test>": "alice@x.test",
 		"Älice <alice@Bücher.test>": "alice@xn--bcher-kva.test",
 		"Alice":                     "", "": "", "<>": "", "@x.test": "", "alice@": "",
+		"Alice@X.test <alice@x.test>": "alice@x.test", "alice@x.test <Alice@X.TEST>": "Alice@x.test", "\"alice@x.test\" <alice@x.test>": "alice@x.test",
+		"a@bücher.test <a@xn--bcher-kva.test>": "a@xn--bcher-kva.test", "alice@y.test <alice@x.test>": "", "\u0430lice@x.test <alice@x.test>": "",
+		"Alice alice@x.test <alice@x.test>": "", "alice@x.test (work) <alice@x.test>": "", "alice@x.test, boss@x.test <alice@x.test>": "",
 		"boss@x.test <alice@x.test>": "", "<alice@x.test> <boss@x.test>": "", "Alice <alice@x.test> boss": "",
 		"Alice <alice@x.test\n>": "", "alice@x@y.test": "", "Alice <al ice@x.test>": "", "Alice <a,b@x.test>": "",
 		"alice@x.test\u200b": "", "Alice <\xff@x.test>": "", "\u202eAlice <alice@x.test>": "", "Alice <alice@exa mple>": "",
@@ -28,7 +31,8 @@ func TestSenderOf(t *testing.T) {
 		"From: a@x.test <b@y.test>": "", "From: \"a@x.test\"": "", "From: a@x.test (b@y.test)": "", "X: y": "",
 		"From: =?utf-8?q?b=40y.test_=3C?= <a@x.test>": "", "From: a@x.test\r\nF\x00rom: b@y.test": "", "From: a@x.te\u200bst": "",
 	} {
-		if got := senderOf([]byte(header + "\r\n\r\n")); got != want {
+		fields, _, _ := split([]byte(header + "\r\n\r\n"))
+		if got := senderOf(fields); got != want {
 			t.Errorf("%q is sent by %q, want %q", header, got, want)
 		}
 	}

@@ -1,9 +1,13 @@
 package pgpmime
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"mime/quotedprintable"
 	"strings"
 )
@@ -14,143 +18,289 @@ const lineEnd = "\r\n"
 // maxLine is the longest line that every server passes on unchanged (RFC 5322, section 2.1.1).
 const maxLine = 998
 
-// sevenBit rewrites the body of an entity so that no server on the way has a reason to touch it (RFC 3156, section 3):
-// 7-bit, CRLF, no long lines, no trailing blanks, no line that begins with "From ". What already is so stays as it is.
-// Fields that belong to the message are dropped; those of the content stay.
-func sevenBit(entity []byte, l Limits) ([]byte, error) {
-	if err := l.check(entity); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	fields, _, body := split(entity)
-	var content []field
-	for _, f := range fields {
-		if isContent(f) {
-			content = append(content, f)
-		}
-	}
-	return sevenBitEntity(content, body, l)
-}
-
-// sevenBitEntity rewrites one entity with the given fields. Another sender's signed entity that is safe already is not
-// touched at all: its signature is to stay what it is.
-func sevenBitEntity(fields []field, body []byte, l Limits) ([]byte, error) {
+// sevenBit writes an entity so that no server on the way has a reason to touch it (RFC 3156, section 3): 7-bit, CRLF,
+// no long lines, no trailing blanks, no line that begins with "From ". What already is so stays as it is. The header is
+// that of fields. Another sender's signed entity that is safe already is not touched at all: its signature is to stay
+// what it is.
+func sevenBit(w io.Writer, e placed, fields []field) error {
 	fields, err := asciiFields(fields)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(named(fields, "content-type")) > 1 {
-		return nil, fmt.Errorf("%w: a part has more than one Content-Type", ErrMalformed)
+		return fmt.Errorf("%w: a part has more than one Content-Type", ErrMalformed)
 	}
-	t, params := mediaType(fields)
+	if e.mediaType == "multipart/signed" {
+		untouched, err := isSafe(e.content())
+		if err != nil {
+			return err
+		}
+		if untouched {
+			return writeLines(w, fields, e.content())
+		}
+	}
 	switch {
-	case t == "multipart/signed" && safe(crlf(body)):
-		return join(fields, []byte(lineEnd), crlf(body)), nil
-	case strings.HasPrefix(t, "multipart/"):
-		return sevenBitMultipart(fields, body, params["boundary"], l)
-	case embedded(t, fields):
-		inner, _, innerBody := split(body)
-		rewritten, err := sevenBitEntity(inner, innerBody, l)
-		return join(encoded(fields, "7bit"), []byte(lineEnd), rewritten), err
+	case strings.HasPrefix(e.mediaType, "multipart/"):
+		return sevenBitMultipart(w, e, fields)
+	case e.embedded != nil:
+		if err := writeHeader(w, encoded(fields, "7bit")); err != nil {
+			return err
+		}
+		inner := placed{e.source, e.embedded}
+		return sevenBit(w, inner, inner.fields)
 	}
-	return sevenBitLeaf(fields, body, strings.HasPrefix(t, "text/")), nil
+	return sevenBitLeaf(w, e.content(), fields, transferEncoding(fields), strings.HasPrefix(e.mediaType, "text/"))
 }
 
-// sevenBitMultipart rewrites the parts. Preamble and epilogue, which no reader shows, are dropped.
-func sevenBitMultipart(fields []field, body []byte, boundary string, l Limits) ([]byte, error) {
-	m := cut(body, boundary, l.Parts+1)
-	if len(m.parts) == 0 {
-		return nil, fmt.Errorf("%w: a multipart has no parts", ErrMalformed)
+func writeHeader(w io.Writer, fields []field) error {
+	_, err := w.Write(join(fields, []byte(lineEnd), nil))
+	return err
+}
+
+// writeLines writes an entity as it is, with CRLF.
+func writeLines(w io.Writer, fields []field, body Message) error {
+	if err := writeHeader(w, fields); err != nil {
+		return err
 	}
+	_, err := copyTo(w, canonicalLines(body.Reader()))
+	return err
+}
+
+// copyTo copies with a buffer that does not grow with what is copied.
+func copyTo(w io.Writer, r io.Reader) (int64, error) {
+	return io.CopyBuffer(onlyWriter{w}, onlyReader{r}, make([]byte, copyBuffer))
+}
+
+// onlyReader and onlyWriter hide other methods, so that the buffer of a copy is used.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)
+
+// sevenBitMultipart writes the parts. Preamble and epilogue, which no reader shows, are dropped.
+func sevenBitMultipart(w io.Writer, e placed, fields []field) error {
+	if len(e.parts) == 0 {
+		return fmt.Errorf("%w: a multipart has no parts", ErrMalformed)
+	}
+	boundary := e.params["boundary"]
 	if boundary != strings.TrimRight(boundary, " ") || len(boundary) > maxBoundary {
-		return nil, fmt.Errorf("%w: a multipart has a boundary that is not allowed", ErrMalformed)
+		return fmt.Errorf("%w: a multipart has a boundary that is not allowed", ErrMalformed)
 	}
-	var out bytes.Buffer
-	for i := range m.parts {
-		inner, _, innerBody := split(m.part(i))
-		part, err := sevenBitEntity(inner, innerBody, l)
-		if err != nil {
-			return nil, err
+	if err := writeHeader(w, encoded(fields, "7bit")); err != nil {
+		return err
+	}
+	for i := range e.parts {
+		if _, err := fmt.Fprintf(w, "--%s\r\n", boundary); err != nil {
+			return err
 		}
-		fmt.Fprintf(&out, "--%s\r\n%s\r\n", boundary, part)
+		if err := sevenBit(w, e.part(i), e.parts[i].fields); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, lineEnd); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(&out, "--%s--\r\n", boundary)
-	return join(encoded(fields, "7bit"), []byte(lineEnd), out.Bytes()), nil
+	_, err := fmt.Fprintf(w, "--%s--\r\n", boundary)
+	return err
 }
 
 // maxBoundary is how long a boundary may be. RFC 2046, section 5.1.1 says 70 characters, some senders say more.
 const maxBoundary = 200
 
 // sevenBitLeaf keeps a body that is safe as it is and encodes any other: text as quoted-printable, the rest as base64.
-func sevenBitLeaf(fields []field, body []byte, text bool) []byte {
-	encoding := transferEncoding(fields)
-	body = crlf(body)
-	if encoding == "base64" || encoding == "quoted-printable" {
-		if safe(body) {
-			return join(fields, []byte(lineEnd), body)
-		}
-		body = decodeTransfer(encoding, body)
-	} else if safe(body) {
-		return join(encoded(fields, "7bit"), []byte(lineEnd), body)
+func sevenBitLeaf(w io.Writer, body Message, fields []field, encoding string, text bool) error {
+	isEncoded := encoding == "base64" || encoding == "quoted-printable"
+	untouched, err := isSafe(body)
+	switch {
+	case err != nil:
+		return err
+	case untouched && isEncoded:
+		return writeLines(w, fields, body)
+	case untouched:
+		return writeLines(w, encoded(fields, "7bit"), body)
+	case text:
+		return writeQuotedPrintable(w, fields, decoded(encoding, canonicalLines(body.Reader())))
 	}
-	if text {
-		return join(encoded(fields, "quoted-printable"), []byte(lineEnd), quotedPrintable(body))
+	content := body.Reader()
+	if encoding != "binary" {
+		content = decoded(encoding, canonicalLines(content))
 	}
-	return join(encoded(fields, "base64"), []byte(lineEnd), base64Lines(body))
+	return writeBase64(w, fields, content)
 }
 
-// safe tells whether a body with CRLF line ends passes any server unchanged.
+func writeQuotedPrintable(w io.Writer, fields []field, text io.Reader) error {
+	if err := writeHeader(w, encoded(fields, "quoted-printable")); err != nil {
+		return err
+	}
+	lines := &safeStarts{w: w}
+	q := quotedprintable.NewWriter(lines)
+	if _, err := copyTo(q, tolerant{text}); err != nil {
+		return err
+	}
+	return errors.Join(q.Close(), lines.Close())
+}
+
+func writeBase64(w io.Writer, fields []field, content io.Reader) error {
+	if err := writeHeader(w, encoded(fields, "base64")); err != nil {
+		return err
+	}
+	b := newBase64Writer(w)
+	if _, err := copyTo(b, tolerant{content}); err != nil {
+		return err
+	}
+	return b.Close()
+}
+
+// tolerant ends where a transfer encoding is damaged: what was decoded before is of use. Errors of the spool stay.
+type tolerant struct{ r io.Reader }
+
+func (t tolerant) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err != nil && !errors.Is(err, errSpool) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// isSafe tells whether a body passes any server unchanged once its line ends are CRLF.
+func isSafe(body Message) (bool, error) {
+	in := bufio.NewReaderSize(canonicalLines(body.Reader()), 4<<10)
+	for {
+		l, err := in.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return false, nil
+		case err != nil && !errors.Is(err, io.EOF):
+			return false, err
+		case len(l) == 0:
+			return true, nil
+		case !safeLine(l):
+			return false, nil
+		}
+	}
+}
+
+// safe is isSafe for a body in memory with CRLF line ends.
 func safe(body []byte) bool {
 	for len(body) > 0 {
 		l := firstLine(body)
-		body = body[len(l):]
-		l = bytes.TrimSuffix(l, []byte(lineEnd))
-		if len(l) > maxLine || bytes.HasPrefix(l, []byte("From ")) || (len(l) == 1 && l[0] == '.') {
+		if body = body[len(l):]; !safeLine(l) {
 			return false
-		}
-		if n := len(l); n > 0 && (l[n-1] == ' ' || l[n-1] == '\t') {
-			return false
-		}
-		for _, c := range l {
-			if c >= 0x80 || c == 0 || c == '\r' || c == '\n' {
-				return false
-			}
 		}
 	}
 	return true
 }
 
-// quotedPrintable encodes text (RFC 2045, section 6.7), the beginnings "From " and "." too.
-func quotedPrintable(body []byte) []byte {
-	var b bytes.Buffer
-	w := quotedprintable.NewWriter(&b)
-	w.Write(body) //nolint:errcheck // a buffer takes everything
-	w.Close()     //nolint:errcheck // a buffer takes everything
-	lines := bytes.Split(b.Bytes(), []byte(lineEnd))
-	for i, l := range lines {
-		switch {
-		case bytes.HasPrefix(l, []byte("From ")):
-			lines[i] = append([]byte("=46"), l[1:]...)
-		case string(l) == ".":
-			lines[i] = []byte("=2E")
+func safeLine(l []byte) bool {
+	l = bytes.TrimSuffix(l, []byte(lineEnd))
+	n := len(l)
+	switch {
+	case n == 0:
+		return true
+	case n > maxLine, bytes.HasPrefix(l, []byte("From ")), n == 1 && l[0] == '.', l[n-1] == ' ', l[n-1] == '\t':
+		return false
+	}
+	return !eightBit(l) && bytes.IndexByte(l, 0) < 0 && bytes.IndexByte(l, '\r') < 0 && bytes.IndexByte(l, '\n') < 0
+}
+
+// eightBit tells whether there is a byte above 127, eight at a time.
+func eightBit(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return true
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return true
 		}
 	}
-	return bytes.Join(lines, []byte(lineEnd))
+	return false
 }
+
+// safeStarts encodes the beginnings "From " and "." of quoted-printable lines, which servers on the way like to change.
+type safeStarts struct {
+	w    io.Writer
+	line []byte
+}
+
+func (s *safeStarts) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		l := firstLine(rest)
+		rest = rest[len(l):]
+		if s.line = append(s.line, l...); l[len(l)-1] != '\n' {
+			break
+		}
+		if err := s.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (s *safeStarts) flush() error {
+	l := s.line
+	switch {
+	case bytes.HasPrefix(l, []byte("From ")):
+		l = append([]byte("=46"), l[1:]...)
+	case string(bytes.TrimRight(l, "\r\n")) == ".":
+		l = append([]byte("=2E"), l[1:]...)
+	}
+	_, err := s.w.Write(l)
+	s.line = s.line[:0]
+	return err
+}
+
+// Close writes a last line without a line end.
+func (s *safeStarts) Close() error { return s.flush() }
 
 // base64Width is the length of an encoded line (RFC 2045, section 6.8).
 const base64Width = 76
 
-func base64Lines(body []byte) []byte {
-	text := base64.StdEncoding.EncodeToString(body)
-	var b bytes.Buffer
-	b.Grow(len(text) + len(text)/base64Width*2 + 2)
-	for len(text) > 0 {
-		n := min(base64Width, len(text))
-		b.WriteString(text[:n])
-		b.WriteString("\r\n")
-		text = text[n:]
+// newBase64Writer encodes into lines with CRLF. Close ends the last line.
+func newBase64Writer(w io.Writer) io.WriteCloser {
+	lines := &widthWriter{w: bufio.NewWriterSize(w, 8<<10)}
+	return base64Writer{base64.NewEncoder(base64.StdEncoding, lines), lines}
+}
+
+type base64Writer struct {
+	io.WriteCloser
+	lines *widthWriter
+}
+
+func (b base64Writer) Close() error { return errors.Join(b.WriteCloser.Close(), b.lines.end()) }
+
+// widthWriter breaks lines.
+type widthWriter struct {
+	w      *bufio.Writer
+	column int
+}
+
+func (l *widthWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), base64Width-l.column)
+		if _, err := l.w.Write(rest[:n]); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+		if l.column += n; l.column == base64Width {
+			if _, err := l.w.WriteString(lineEnd); err != nil {
+				return 0, err
+			}
+			l.column = 0
+		}
 	}
-	return b.Bytes()
+	return len(p), nil
+}
+
+func (l *widthWriter) end() error {
+	if l.column > 0 {
+		if _, err := l.w.WriteString(lineEnd); err != nil {
+			return err
+		}
+	}
+	return l.w.Flush()
 }
 
 // encoded sets the Content-Transfer-Encoding; 7bit is what nothing means.

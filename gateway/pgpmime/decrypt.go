@@ -1,196 +1,200 @@
 package pgpmime
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
 	"mime/quotedprintable"
+	"regexp"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
-// decryptPart opens a multipart/encrypted body (RFC 3156, section 4) and returns the entity inside, or nil with the
-// verdict set. A signature inside the encryption is judged too, and replaces what an outer one said.
-func (op *opening) decryptPart(m multipart) []byte {
-	if len(m.parts) != 2 {
-		return op.closed(EncryptionMalformed, "An encrypted message has exactly two parts; this one does not.")
-	}
-	control, _, _ := split(m.part(0))
-	if t, _ := mediaType(control); t != "application/pgp-encrypted" {
-		return op.closed(EncryptionMalformed, "The first part of an encrypted message is not where it should be.")
-	}
-	fields, _, body := split(m.part(1))
-	message, ok := dearmor(decodeTransfer(transferEncoding(fields), body), openpgp.MessageType)
+// decryptLeaf decrypts the OpenPGP message in the body of a leaf. It is false when there is none. mended tells what had
+// to be repaired to read it.
+func (op *opening) decryptLeaf(leaf placed) (plaintext Message, d pgp.Decryption, mended string, ok bool) {
+	message, mended, ok := op.object(leaf, armor.Message)
 	if !ok {
-		return op.closed(EncryptionMalformed, "The encrypted part holds no OpenPGP message.")
+		return Message{}, pgp.Decryption{}, "", false
 	}
-	named, ok := op.namedKeys(message)
-	if !ok {
-		return nil
+	plaintext, d = op.decrypt(message)
+	return plaintext, d, mended, true
+}
+
+// decrypt decrypts a binary OpenPGP message. Its plaintext is there only when the reader ended cleanly.
+func (op *opening) decrypt(message io.Reader) (Message, pgp.Decryption) {
+	out := op.ws.sink()
+	source := &watched{r: message, op: op}
+	d, err := pgp.Decrypt(out, source, op.lookUp, pgp.Options{Now: op.options.Now, Limits: op.options.Limits.pgp()})
+	op.fail(err)
+	if op.failure != nil || d.Outcome != pgp.Decrypted {
+		return Message{}, d
 	}
-	secrets, err := op.keys.Secrets(named)
+	plaintext, err := out.message()
+	op.fail(err)
+	return plaintext, d
+}
+
+// watched notices when not the message is at fault but the spool that it lies in.
+type watched struct {
+	r  io.Reader
+	op *opening
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if errors.Is(err, errSpool) {
+		w.op.fail(err)
+	}
+	return n, err
+}
+
+// lookUp asks for the keys of one message.
+func (op *opening) lookUp(keyIDs []string) (pgp.Ring, error) {
+	secrets, err := op.keys.Secrets(keyIDs)
+	if err != nil {
+		return nil, err
+	}
+	return &ring{op: op, secrets: secrets, encryptedTo: keyIDs}, nil
+}
+
+// object finds the OpenPGP object of the given armor type in the body of a leaf: armored or binary. Some servers write
+// a transfer encoding that is not the one of the body, or lose it; mended says so.
+func (op *opening) object(leaf placed, blockType string) (binary io.Reader, mended string, ok bool) {
+	encoding := leaf.encoding()
+	real, err := realEncoding(leaf, encoding)
 	if err != nil {
 		op.fail(err)
-		return nil
+		return nil, "", false
 	}
-	return op.decrypt(message, &ring{op: op, secrets: secrets})
-}
-
-// closed sets the verdict for something that stays closed.
-func (op *opening) closed(e Encryption, reason string) []byte {
-	op.verdict.Encryption, op.verdict.Reason = e, reason
-	return nil
-}
-
-// namedKeys reads the beginning of an OpenPGP message: the keys it names, nil for "any" when a recipient is anonymous.
-// What is not encrypted with integrity protection at all is turned away here.
-func (op *opening) namedKeys(message []byte) (ids []string, ok bool) {
-	packets := packet.NewReader(bytes.NewReader(message))
-	anonymous := false
-	for count := 0; ; count++ {
-		p, err := packets.Next()
-		switch {
-		case err != nil:
-			op.closed(EncryptionMalformed, "The encrypted part holds no complete OpenPGP message.")
-			return nil, false
-		case count > op.options.Limits.SessionKeys:
-			op.closed(EncryptionRefused, "The message names too many recipients' keys.")
-			return nil, false
-		}
-		switch p := p.(type) {
-		case *packet.EncryptedKey:
-			anonymous = anonymous || p.KeyId == 0
-			ids = append(ids, keyIDText(p.KeyId))
-			op.verdict.EncryptedTo = ids
-		case *packet.SymmetricKeyEncrypted: // passphrases are not for mail; other recipients may be ours
-		case *packet.SymmetricallyEncrypted:
-			return op.openable(ids, anonymous, p.IntegrityProtected)
-		case *packet.AEADEncrypted:
-			return op.openable(ids, anonymous, true)
-		default:
-			op.closed(EncryptionMalformed, "The part that should be encrypted is not.")
-			return nil, false
-		}
+	if real != encoding {
+		mended = "transfer-encoding"
 	}
+	binary, ok = dearmor(decoded(real, &watched{r: leaf.content().Reader(), op: op}), blockType)
+	return binary, mended, ok
 }
 
-// openable judges what the packets before the encrypted data said.
-func (op *opening) openable(ids []string, anonymous, protected bool) ([]string, bool) {
+// escapedArmor is armor that was made quoted-printable: its checksum begins with "=", or its padding does.
+var escapedArmor = regexp.MustCompile(`(?m)(^=3D[A-Za-z0-9+/]{4}|=3D)\s*$`)
+
+// realEncoding is the transfer encoding that a body with armor really has.
+func realEncoding(leaf placed, declared string) (string, error) {
+	content := leaf.content()
+	head, err := content.beginning(4 << 10)
+	if err != nil || !hasLine(head, "-----BEGIN PGP ") {
+		return declared, err
+	}
+	tail, err := content.slice(content.Size()-200, content.Size()).Bytes()
 	switch {
-	case !protected: // tag 9: anybody may have altered it (RFC 9580, section 13.7)
-		op.closed(EncryptionRefused, "The encryption has no integrity protection.")
-		return nil, false
-	case len(ids) == 0:
-		op.closed(NoKey, "The message is encrypted with a passphrase only.")
-		return nil, false
-	case anonymous:
-		return nil, true
-	}
-	return ids, true
-}
-
-// maxTrials bounds session keys without a name times secret keys to try them with: each trial costs up to 3 ms.
-const maxTrials = 1000
-
-// decrypt opens an OpenPGP message. Its bytes are used only after the reader ended cleanly: before that neither
-// integrity nor signature is known (EFAIL, CVE-2017-17688).
-func (op *opening) decrypt(message []byte, r *ring) (plaintext []byte) {
-	defer func() { // the library parses what anybody may have written
-		if recover() != nil {
-			plaintext = op.closed(Corrupt, "")
-		}
-	}()
-	if op.anonymous()*len(r.secrets) > maxTrials {
-		return op.closed(EncryptionRefused, "The message names too many recipients without saying who they are.")
-	}
-	md, err := openpgp.ReadMessage(bytes.NewReader(message), r, nil, op.options.config())
-	if err != nil {
-		return op.notDecrypted(err, r)
-	}
-	if !md.IsEncrypted {
-		return op.closed(EncryptionMalformed, "The part that should be encrypted is not.")
-	}
-	limit := op.options.Limits.Decompressed
-	plaintext, err = io.ReadAll(io.LimitReader(md.UnverifiedBody, limit+1))
-	switch {
-	case int64(len(plaintext)) > limit || errors.Is(err, pgperrors.ErrMessageTooLarge):
-		return op.closed(EncryptionRefused, "What is encrypted is larger than allowed.")
 	case err != nil:
-		return op.closed(Corrupt, "")
+		return declared, err
+	case escapedArmor.Match(tail):
+		return "quoted-printable", nil
+	case declared == "base64": // the hyphens of armor are not in the alphabet
+		return "7bit", nil
 	}
-	op.verdict.Encryption, op.decrypted = Decrypted, true
-	if md.IsSigned {
-		op.judge(md.SignatureCandidates, r)
-	}
-	return plaintext
+	return declared, nil
 }
 
-// anonymous counts the session keys whose recipient is not named.
-func (op *opening) anonymous() int {
-	count := 0
-	for _, id := range op.verdict.EncryptedTo {
-		if id == keyIDText(0) {
-			count++
+// dearmor finds the binary form of an armored or binary OpenPGP object of the given armor type.
+func dearmor(r io.Reader, blockType string) (io.Reader, bool) {
+	in := bufio.NewReaderSize(r, copyBuffer)
+	if !skipBlanks(in) {
+		return nil, false
+	}
+	if first, err := in.Peek(1); err != nil || first[0]&0x80 != 0 { // RFC 9580, section 4.2: every packet begins with this bit
+		return in, err == nil
+	}
+	block, err := armor.NewReader(in)
+	if err != nil || block.Type() != blockType {
+		return nil, false
+	}
+	return block, true
+}
+
+// maxBlanks is how many blanks may stand before an OpenPGP object.
+const maxBlanks = 16 << 10
+
+// skipBlanks skips blanks. It is false when nothing follows.
+func skipBlanks(in *bufio.Reader) bool {
+	for range maxBlanks {
+		b, err := in.ReadByte()
+		if err != nil {
+			return false
+		}
+		if !bytes.ContainsRune([]byte(" \t\r\n"), rune(b)) {
+			return in.UnreadByte() == nil
 		}
 	}
-	return count
+	return false
 }
 
-// notDecrypted tells a key that is not held from a message that is damaged. To the sender both look the same.
-func (op *opening) notDecrypted(err error, r *ring) []byte {
-	switch {
-	case errors.Is(err, pgperrors.ErrMessageTooLarge):
-		return op.closed(EncryptionRefused, "What is encrypted is larger than allowed.")
-	case errors.Is(err, pgperrors.ErrKeyIncorrect) && !r.holdsNamed(op.verdict.EncryptedTo):
-		op.wait(op.verdict.EncryptedTo...)
-		return op.closed(NoKey, "")
-	}
-	return op.closed(Corrupt, "")
-}
-
-// dearmor returns the binary form of an armored or binary OpenPGP object of the given armor type.
-func dearmor(b []byte, blockType string) ([]byte, bool) {
-	trimmed := bytes.TrimLeft(b, " \t\r\n")
-	if len(trimmed) == 0 {
+// wholeObject is dearmor for something small in memory.
+func wholeObject(b []byte, blockType string) ([]byte, bool) {
+	r, ok := dearmor(bytes.NewReader(b), blockType)
+	if !ok {
 		return nil, false
 	}
-	if trimmed[0]&0x80 != 0 { // every OpenPGP packet begins with this bit (RFC 9580, section 4.2)
-		return trimmed, true
-	}
-	block, err := armor.Decode(bytes.NewReader(trimmed))
-	if err != nil || block.Type != blockType {
-		return nil, false
-	}
-	binary, err := io.ReadAll(block.Body)
+	binary, err := io.ReadAll(r)
 	return binary, err == nil && len(binary) > 0
 }
 
-// decodeTransfer undoes a Content-Transfer-Encoding; what cannot be decoded comes back as far as it could.
-func decodeTransfer(encoding string, body []byte) []byte {
-	var r io.Reader
+// decoded undoes a Content-Transfer-Encoding; what cannot be decoded comes as far as it can.
+func decoded(encoding string, r io.Reader) io.Reader {
 	switch encoding {
 	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, bytes.NewReader(base64Only(body)))
+		return base64.NewDecoder(base64.StdEncoding, &base64Reader{r: r})
 	case "quoted-printable":
-		r = quotedprintable.NewReader(bytes.NewReader(body))
-	default:
-		return body
+		return quotedprintable.NewReader(r)
 	}
-	decoded, _ := io.ReadAll(r) //nolint:errcheck // what was decoded before the damage is of use
-	return decoded
+	return r
 }
 
-// base64Only leaves out what is not of the alphabet, as RFC 2045, section 6.8 asks of readers.
-func base64Only(body []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		switch {
-		case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+', r == '/', r == '=':
-			return r
+// decodeTransfer is decoded for a body in memory.
+func decodeTransfer(encoding string, body []byte) []byte {
+	if encoding != "base64" && encoding != "quoted-printable" {
+		return body
+	}
+	all, _ := io.ReadAll(decoded(encoding, bytes.NewReader(body))) //nolint:errcheck // what was decoded before the damage is of use
+	return all
+}
+
+// base64Reader leaves out what is not of the alphabet, as RFC 2045, section 6.8 asks of readers.
+type base64Reader struct{ r io.Reader }
+
+func (b *base64Reader) Read(p []byte) (int, error) {
+	for {
+		n, err := b.r.Read(p)
+		kept := 0
+		for _, c := range p[:n] {
+			if isBase64(c) {
+				p[kept] = c
+				kept++
+			}
 		}
-		return -1
-	}, body)
+		if kept > 0 || err != nil || len(p) == 0 {
+			return kept, err
+		}
+	}
+}
+
+func isBase64(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+}
+
+// beginsEncrypted tells whether binary data begin like an encrypted OpenPGP message.
+func beginsEncrypted(binary []byte) bool {
+	p, err := packet.NewOpaqueReader(bytes.NewReader(binary)).Next()
+	if p == nil || (err != nil && len(binary) < 64) {
+		return false
+	}
+	switch p.Tag {
+	case 1, 3, 9, 18, 20: // RFC 9580, section 5: session keys and encrypted data
+		return true
+	}
+	return false
 }

@@ -34,22 +34,3 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
-
-// FuzzCut: parts lie inside the body, in order.
-func FuzzCut(f *testing.F) {
-	f.Add([]byte("--b\r\nx\r\n--b--\r\n"), "b")
-	f.Add([]byte("pre\n--b \nx\n--b\n\n--b--y\n--b--"), "b")
-	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
-		m := cut(body, boundary, 10)
-		at := 0
-		for _, p := range m.parts {
-			if p.start < at || p.end < p.start || p.end > len(body) {
-				t.Fatalf("%+v of %d bytes", m.parts, len(body))
-			}
-			at = p.end
-		}
-		if len(m.parts) > 10 {
-			t.Fatalf("%d parts", len(m.parts))
-		}
-	})
-}

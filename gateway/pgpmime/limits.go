@@ -1,9 +1,6 @@
 package pgpmime
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 
 // Limits bound the work on untrusted input. The zero value means the defaults in brackets.
 type Limits struct {
@@ -11,6 +8,7 @@ type Limits struct {
 	Parts        int   // MIME parts [1000]
 	HeaderBytes  int   // one header block [256 KiB]
 	Decompressed int64 // plaintext of one encrypted message [100 MiB]
+	Ratio        int64 // plaintext for each byte of the encrypted message; the first MiB is free [100]
 	SessionKeys  int   // session keys tried [200]
 }
 
@@ -27,45 +25,26 @@ func (l Limits) withDefaults() Limits {
 	if l.Decompressed == 0 {
 		l.Decompressed = 100 << 20
 	}
+	if l.Ratio == 0 {
+		l.Ratio = 100
+	}
 	return l
 }
 
-// overLimit is the error for a message that is over one of the limits; its text is for people.
-type overLimit string
-
-func (o overLimit) Error() string { return string(o) }
-
-// check walks the structure of an entity and says which limit it is over, if any. It runs before anything else looks
-// deeper than the top.
-func (l Limits) check(entity []byte) error {
-	parts := 0
-	return l.walk(entity, 1, &parts)
+// pgp are the limits for OpenPGP messages.
+func (l Limits) pgp() pgp.Limits {
+	return pgp.Limits{Decompressed: l.Decompressed, Ratio: l.Ratio, SessionKeys: l.SessionKeys}
 }
 
-func (l Limits) walk(entity []byte, depth int, parts *int) error {
-	if depth > l.Depth {
-		return overLimit(fmt.Sprintf("it is nested more than %d levels deep", l.Depth))
-	}
-	if *parts++; *parts > l.Parts {
-		return overLimit(fmt.Sprintf("it has more than %d parts", l.Parts))
-	}
-	if headerSize(entity) > l.HeaderBytes {
-		return overLimit(fmt.Sprintf("a header is larger than %d bytes", l.HeaderBytes))
-	}
-	fields, _, body := split(entity)
-	t, params := mediaType(fields)
-	switch {
-	case strings.HasPrefix(t, "multipart/"):
-		m := cut(body, params["boundary"], l.Parts+1)
-		for i := range m.parts {
-			if err := l.walk(m.part(i), depth+1, parts); err != nil {
-				return err
-			}
-		}
-	case embedded(t, fields):
-		return l.walk(body, depth+1, parts)
-	}
-	return nil
+// overLimit is the error for a message that is over one of the limits: its name, and words for people.
+type overLimit struct{ limit, words string }
+
+func (o overLimit) Error() string { return o.words }
+
+// check walks the structure of a message in memory and says which limit it is over, if any.
+func (l Limits) check(message []byte) error {
+	_, err := parse(Of(message), l)
+	return err
 }
 
 // embedded tells whether an entity holds a message that readers look into.

@@ -36,7 +36,7 @@ func Look(message []byte) View {
 	if headerSize(message) > limits.HeaderBytes {
 		return View{Text: tooComplex}
 	}
-	fields, _, body := split(message)
+	fields, _, _ := split(message)
 	v := View{
 		From: decodeWords(first(fields, "from")), To: decodeWords(first(fields, "to")), Cc: decodeWords(first(fields, "cc")),
 		Subject: decodeWords(first(fields, "subject")),
@@ -44,43 +44,42 @@ func Look(message []byte) View {
 	if date, err := mail.ParseDate(first(fields, "date")); err == nil {
 		v.Date = date
 	}
-	if limits.check(message) != nil {
+	root, err := parse(Of(message), limits)
+	if err != nil {
 		v.Text = tooComplex
 		return v
 	}
-	v.add(fields, body, false)
+	v.add(message, root, false)
 	return v
 }
 
 const tooComplex = "This message is put together in too complex a way to be shown. Download it instead."
 
 // add shows one entity. Inside a multipart/alternative a second text is another form of the first, not more of it.
-func (v *View) add(fields []field, body []byte, alternative bool) {
-	t, params := mediaType(fields)
+func (v *View) add(message []byte, e *entity, alternative bool) {
+	for _, p := range e.parts {
+		v.add(message, p, e.mediaType == "multipart/alternative")
+	}
+	if len(e.parts) > 0 {
+		return
+	}
+	t := e.mediaType
 	if strings.HasPrefix(t, "multipart/") {
-		m := cut(body, params["boundary"], (Limits{}).withDefaults().Parts)
-		for i := range m.parts {
-			inner, _, innerBody := split(m.part(i))
-			v.add(inner, innerBody, t == "multipart/alternative")
-		}
-		if len(m.parts) > 0 {
-			return
-		}
 		t = "text/plain" // a multipart without parts: show what is there
 	}
-	content := decodeTransfer(transferEncoding(fields), body)
-	disposition, dispositionParams := dispositionOf(fields)
-	inline := disposition != "attachment" && dispositionParams["filename"] == ""
+	content := decodeTransfer(e.encoding(), message[e.body:e.end])
+	disposition, params := dispositionOf(e.fields)
+	inline := disposition != "attachment" && params["filename"] == ""
 	switch {
 	case t == "text/plain" && inline && (v.Text == "" || !alternative):
 		if v.Text != "" {
 			v.Text += "\n\n"
 		}
-		v.Text += toUTF8(content, params["charset"])
+		v.Text += toUTF8(content, e.params["charset"])
 	case t == "text/html" && inline && v.HTML == "":
-		v.HTML = toUTF8(content, params["charset"])
+		v.HTML = toUTF8(content, e.params["charset"])
 	default:
-		v.Attachments = append(v.Attachments, Attachment{Name: attachmentName(t, params, dispositionParams), ContentType: t, Content: content})
+		v.Attachments = append(v.Attachments, Attachment{Name: attachmentName(t, e.params, params), ContentType: t, Content: content})
 	}
 }
 

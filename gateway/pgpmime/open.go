@@ -1,93 +1,191 @@
 package pgpmime
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
-// Open opens one message. What cannot be opened is not an error: the original comes back with a verdict. An error
-// means that Keys failed, and that the message should be tried again later.
-func Open(message []byte, keys Keys, o Options) (opened Opened, err error) {
+// Open opens one message in memory. What cannot be opened is not an error: the original comes back with a verdict. An
+// error means that Keys or the spool failed, and that the message should be tried again later.
+func Open(message []byte, keys Keys, o Options) (Opened, error) {
+	opened, err := OpenMessage(Of(message), keys, o)
+	if err != nil {
+		return Opened{}, err
+	}
+	bytes, err := opened.Message.Bytes()
+	if err = errors.Join(err, opened.Close()); err != nil {
+		return Opened{}, err
+	}
+	return Opened{Message: bytes, Verdict: opened.Verdict, Changed: opened.Changed, WaitingFor: opened.WaitingFor, Subject: opened.Subject}, nil
+}
+
+// OpenMessage is Open for a message of any size: with a spool in the options it needs the same memory for all. The
+// result must be closed.
+func OpenMessage(message Message, keys Keys, o Options) (opened OpenedMessage, err error) {
 	o.Limits = o.Limits.withDefaults()
-	// Everything is guarded once more: a panic reachable from input must not end more than this message.
+	op := &opening{keys: keys, options: o, ws: &workspace{spool: o.Spool}}
 	defer func() {
-		if r := recover(); r != nil {
-			opened, err = pass(message, o, Verdict{Encryption: EncryptionMalformed, Reason: "The message could not be read."}), nil
+		// Everything is guarded once more: a panic reachable from input must not end more than this message.
+		if recover() != nil {
+			opened, err = op.over(message, Verdict{Encryption: EncryptionMalformed, Reason: "The message could not be read."})
+		}
+		if opened.workspace = op.ws; err != nil {
+			err = errors.Join(err, op.ws.Close())
 		}
 	}()
-	if err := o.Limits.check(message); err != nil {
-		return pass(message, o, Verdict{Encryption: EncryptionRefused, Reason: "The message was not looked into: " + err.Error() + "."}), nil
+	root, err := parse(message, o.Limits)
+	if limit := new(overLimit); errors.As(err, limit) {
+		return op.over(message, Verdict{Encryption: EncryptionRefused, Limit: limit.limit, Reason: "The message was not looked into: " + limit.words + "."})
 	}
-	op := &opening{keys: keys, options: o, from: senderOf(message)}
-	content, opens := op.unwrap(message)
-	switch {
-	case op.failure != nil:
-		return Opened{}, fmt.Errorf("look up keys: %w", op.failure)
-	case opens:
-		opened = op.rebuild(message, content)
-	default:
-		opened = pass(message, o, op.verdict)
+	if err != nil {
+		return OpenedMessage{}, err
 	}
-	opened.WaitingFor = op.waiting
-	return opened, nil
+	return op.open(placed{message, root})
 }
+
+// placed is an entity together with the message that its places count in.
+type placed struct {
+	source Message
+	*entity
+}
+
+// part is an entity below.
+func (p placed) part(i int) placed { return placed{p.source, p.parts[i]} }
+
+// raw is the entity as it stands in its message, header and all.
+func (p placed) raw() Message { return p.source.slice(p.start, p.end) }
+
+// content is the body as it stands, not decoded.
+func (p placed) content() Message { return p.source.slice(p.body, p.end) }
 
 // opening is one Open in progress.
 type opening struct {
 	keys      Keys
 	options   Options
+	ws        *workspace
 	from      string // the one sender address, canonical, or ""
 	verdict   Verdict
 	waiting   []string
-	decrypted bool  // a layer of encryption was undone
-	failure   error // Keys failed: nothing of this opening counts
+	layers    []Layer   // those that are the whole message, from the outside in
+	below     []Layer   // those found deeper
+	files     []Message // opened from the text, to be attached
+	decrypted bool      // a layer of encryption was undone
+	changed   bool      // something below was opened
+	failure   error     // Keys or the spool failed: nothing of this opening counts
+}
+
+func (op *opening) open(message placed) (OpenedMessage, error) {
+	op.from = senderOf(message.fields)
+	content, opens := op.unwrap(message)
+	if op.failure != nil {
+		return OpenedMessage{}, fmt.Errorf("open message: %w", op.failure)
+	}
+	op.verdict.Layers = nestedLayers(op.layers, op.below)
+	var opened OpenedMessage
+	var err error
+	if opens {
+		opened, err = op.rebuild(message, content)
+	} else {
+		opened, err = op.pass(message)
+	}
+	opened.Changed = opens || op.changed
+	opened.WaitingFor = op.waiting
+	return opened, err
+}
+
+// nestedLayers puts each layer into the one around it.
+func nestedLayers(whole, below []Layer) []Layer {
+	nested := below
+	for i := len(whole) - 1; i >= 0; i-- {
+		l := whole[i]
+		l.Layers = nested
+		nested = []Layer{l}
+	}
+	return nested
 }
 
 // unwrap undoes the PGP layers that are the whole message, from the outside in, and returns the content entity below.
-// Nothing is opened that has siblings: what stands beside a ciphertext could carry its plaintext away (EFAIL). One layer
-// of encryption is undone, and one signature on either side of it; what lies below that is content.
-func (op *opening) unwrap(entity []byte) (content []byte, opens bool) {
-	content = entity
+// One layer of encryption is undone, and one signature on either side of it; what lies below that is content. What has
+// siblings is never mixed with them: they could carry its plaintext away (EFAIL).
+func (op *opening) unwrap(message placed) (content placed, opens bool) {
+	content = message
 	for {
 		inner, is := op.layer(content)
+		if !is && !opens {
+			inner, is = op.mended(content)
+		}
 		if !is {
-			op.lookDeeper(content, !opens)
-			return content, opens
+			return op.lookDeeper(content, opens)
 		}
 		if inner == nil || op.failure != nil {
 			return content, opens
 		}
-		content, opens = inner, true
-		if err := op.options.Limits.check(content); err != nil {
-			op.verdict, op.waiting = Verdict{
-				Encryption: EncryptionRefused, EncryptedTo: op.verdict.EncryptedTo,
-				Reason: "What was protected was not looked into: " + err.Error() + ".",
-			}, nil
-			return entity, false
+		if inner = op.withHeader(*inner); inner == nil {
+			return message, false
 		}
+		content, opens = *inner, true
 	}
+}
+
+// withHeader returns content with a header of its own. Simple programs sign or encrypt a text without one: from the
+// first line that is no field on, everything is text, so that nothing of it is lost.
+func (op *opening) withHeader(content placed) *placed {
+	at := content.start
+	for i, f := range content.fields {
+		if f.name == "" {
+			header := Of(join(content.fields[:i], []byte(lineEnd), nil))
+			return op.parsed(joined(header, content.source.slice(at, content.end)))
+		}
+		at += int64(len(f.raw))
+	}
+	return &content
+}
+
+// parsed cuts what was opened. It is nil, with the verdict set, when it is over a limit: the original stays closed then.
+func (op *opening) parsed(m Message) *placed {
+	e, err := parse(m, op.options.Limits)
+	if err == nil {
+		return &placed{m, e}
+	}
+	limit := new(overLimit)
+	if !errors.As(err, limit) {
+		op.fail(err)
+		return nil
+	}
+	op.verdict, op.waiting = Verdict{
+		Encryption: EncryptionRefused, EncryptedTo: op.verdict.EncryptedTo, Limit: limit.limit,
+		Reason: "What was protected was not looked into: " + limit.words + ".",
+	}, nil
+	return nil
 }
 
 // layer undoes the outermost PGP layer of an entity. It is false when there is none, and returns nil for one that stays
 // closed.
-func (op *opening) layer(entity []byte) (inner []byte, is bool) {
-	fields, _, body := split(entity)
-	if len(named(fields, "content-type")) != 1 { // which of several counts is anybody's guess
+func (op *opening) layer(e placed) (inner *placed, is bool) {
+	if len(named(e.fields, "content-type")) != 1 { // which of several counts is anybody's guess
 		return nil, false
 	}
-	t, params := mediaType(fields)
 	switch {
-	case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted") && !op.decrypted:
+	case e.isEncrypted() && !op.decrypted:
 		// A signature around an encryption covers the ciphertext only: whoever made it need not know what is inside, so it
 		// counts as none.
 		op.verdict, op.waiting = Verdict{}, nil
-		return op.decryptPart(cut(body, params["boundary"], 3)), true
-	case t == "multipart/signed" && isProtocol(params, "application/pgp-signature") && op.verdict.Signature == "":
-		return op.verifyPart(cut(body, params["boundary"], 3)), true
+		return op.decryptParts(e), true
+	case e.isSigned() && op.verdict.Signature == "":
+		return op.verifyParts(e), true
 	}
 	return nil, false
+}
+
+func (e *entity) isEncrypted() bool {
+	return e.mediaType == "multipart/encrypted" && isProtocol(e.params, "application/pgp-encrypted")
+}
+
+func (e *entity) isSigned() bool {
+	return e.mediaType == "multipart/signed" && isProtocol(e.params, "application/pgp-signature")
 }
 
 // isProtocol compares the protocol parameter; a missing one is taken for PGP, as some clients send none, and the parts
@@ -97,141 +195,67 @@ func isProtocol(params map[string]string, protocol string) bool {
 	return p == "" || p == protocol
 }
 
-// lookDeeper reports PGP parts below the top. They are left as they are: a part of a message is not the message.
-func (op *opening) lookDeeper(entity []byte, outermost bool) {
-	encrypted, signed := pgpBelow(entity, true)
-	if encrypted && op.verdict.Encryption == "" {
-		op.verdict.Encryption = EncryptionPartial
+// decryptParts opens a multipart/encrypted (RFC 3156, section 4) and returns the entity inside, or nil with the verdict
+// set.
+func (op *opening) decryptParts(e placed) *placed {
+	if len(e.parts) != 2 {
+		return op.closed(EncryptionMalformed, "An encrypted message has exactly two parts; this one does not.")
 	}
-	if signed && op.verdict.Signature == "" && outermost {
-		op.verdict.Signature = SignaturePartial
+	if e.parts[0].mediaType != "application/pgp-encrypted" {
+		return op.closed(EncryptionMalformed, "The first part of an encrypted message is not where it should be.")
 	}
+	return op.decryptWhole(e.part(1), KindEncrypted, "")
 }
 
-// pgpBelow finds PGP/MIME structures, and armor that begins a line of text, below the top of an entity.
-func pgpBelow(entity []byte, top bool) (encrypted, signed bool) {
-	fields, _, body := split(entity)
-	t, params := mediaType(fields)
-	switch {
-	case t == "application/pgp-encrypted", !top && t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"):
-		return true, false
-	case t == "application/pgp-signature":
-		return false, true
-	case t == "multipart/encrypted" && isProtocol(params, "application/pgp-encrypted"): // of several types, or in our own
-		encrypted = true
-	case t == "multipart/signed" && isProtocol(params, "application/pgp-signature"):
-		signed = !top
+// closed sets the verdict for something that stays closed.
+func (op *opening) closed(e Encryption, reason string) *placed {
+	op.verdict.Encryption, op.verdict.Reason = e, reason
+	op.layers = append(op.layers, Layer{Kind: KindEncrypted, Encryption: e, Reason: reason})
+	return nil
+}
+
+// decryptWhole opens the leaf that holds the ciphertext of the whole message. A signature inside the encryption is
+// judged too, and replaces what an outer one said.
+func (op *opening) decryptWhole(leaf placed, kind, repaired string) *placed {
+	plaintext, d, mended, ok := op.decryptLeaf(leaf)
+	if op.failure != nil {
+		return nil
 	}
-	switch {
-	case strings.HasPrefix(t, "multipart/"):
-		m := cut(body, params["boundary"], (Limits{}).withDefaults().Parts)
-		for i := range m.parts {
-			e, s := pgpBelow(m.part(i), false)
-			encrypted, signed = encrypted || e, signed || s
-		}
-	case strings.HasPrefix(t, "text/"):
-		text := decodeTransfer(transferEncoding(fields), body)
-		encrypted = hasLine(text, "-----BEGIN PGP MESSAGE-----")
-		signed = hasLine(text, "-----BEGIN PGP SIGNED MESSAGE-----")
+	if !ok {
+		return op.closed(EncryptionMalformed, "The encrypted part holds no OpenPGP message.")
 	}
-	return encrypted, signed
+	l := encryptedLayer(kind, "", d)
+	l.Repaired = firstOf(repaired, mended)
+	op.verdict.Encryption, op.verdict.EncryptedTo = l.Encryption, d.KeyIDs
+	op.verdict.Reason, op.verdict.Limit, op.verdict.Repaired = d.Reason, d.Limit, l.Repaired
+	if d.Outcome == pgp.NoKey {
+		op.wait(d.KeyIDs...)
+	}
+	if d.Signed {
+		l.judged(op.judge(d.Signatures))
+		op.speak(l.Signatures)
+	}
+	op.layers = append(op.layers, l)
+	if d.Outcome != pgp.Decrypted {
+		return nil
+	}
+	op.decrypted = true
+	return op.parsed(plaintext)
 }
 
-// hasLine finds an armor line that is not quoted.
-func hasLine(body []byte, line string) bool {
-	return bytes.HasPrefix(body, []byte(line)) || bytes.Contains(body, []byte("\n"+line))
-}
-
-// pass returns a message that was not opened: stripped and stamped.
-func pass(message []byte, o Options, v Verdict) Opened {
-	return stamp(stripper{instance: o.Instance, limits: o.Limits}.message(message), v)
-}
-
-// rebuild puts the opened content under the outer header: fields about the message stay as the sender's server sent
-// them, fields about the body are the content's. An inner From never replaces the outer one. The outer header is not
-// covered by any signature, so nothing in it may be taken for content: lines that are no fields, after which some
-// readers believe that the body has begun, go.
-func (op *opening) rebuild(message, content []byte) Opened {
-	outer, _, _ := split(message)
-	inner, body := contentOf(content)
-	var fields []field
-	for _, f := range outer {
-		if f = f.clean(); f.wellFormed() && !isContent(f) {
-			fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
 		}
 	}
-	if subject, ok := op.protectedSubject(outer, inner); ok {
-		fields = replace(fields, subject)
-	}
-	fields = withMIMEVersion(withLineEnds(fields))
-	for i, f := range inner {
-		if f = f.clean(); f.wellFormed() && isContent(f) && len(named(inner[:i], f.name)) == 0 {
-			fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
-		}
-	}
-	if transferEncoding(inner) != "binary" {
-		body = crlf(body)
-	}
-	opened := pass(join(withLineEnds(fields), []byte(lineEnd), body), op.options, op.verdict)
-	opened.Changed = true
-	return opened
-}
-
-// contentOf splits what was protected. Simple programs sign or encrypt a text without a header of its own: from the
-// first line that is no field on, everything is text, so that nothing of it is lost.
-func contentOf(content []byte) (fields []field, body []byte) {
-	fields, _, body = split(content)
-	at := 0
-	for i, f := range fields {
-		if f.name == "" {
-			return fields[:i], content[at:]
-		}
-		at += len(f.raw)
-	}
-	return fields, body
-}
-
-// protectedSubject returns the Subject that travelled inside an encrypted payload, when the outer one only stands in
-// for it (RFC 9788, and the older protected-headers="v1").
-func (op *opening) protectedSubject(outer, inner []field) (field, bool) {
-	_, params := mediaType(inner)
-	if op.verdict.Encryption != Decrypted || (params["hp"] == "" && params["protected-headers"] == "") {
-		return field{}, false
-	}
-	switch strings.TrimSpace(first(outer, "subject")) {
-	case "...", "[...]", "":
-	default:
-		return field{}, false
-	}
-	subject := first(inner, "subject")
-	if subject == "" {
-		return field{}, false
-	}
-	return line("Subject", encodeWords(decodeWords(subject))), true
-}
-
-// replace puts f where the first field of its name stands, or at the end.
-func replace(fields []field, f field) []field {
-	out := make([]field, 0, len(fields)+1)
-	done := false
-	for _, old := range fields {
-		switch {
-		case old.name != f.name:
-			out = append(out, old)
-		case !done:
-			out, done = append(out, f), true
-		}
-	}
-	if !done {
-		out = append(out, f)
-	}
-	return out
+	return ""
 }
 
 // wait notes key ids that would change the verdict if they were held.
 func (op *opening) wait(keyIDs ...string) { op.waiting = append(op.waiting, keyIDs...) }
 
-// fail notes an error of Keys. Nothing is delivered then.
+// fail notes an error of Keys or of the spool. Nothing is delivered then.
 func (op *opening) fail(err error) {
 	if err != nil {
 		op.failure = errors.Join(op.failure, err)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
 // Protection is what was done to an Outgoing.
@@ -26,63 +28,100 @@ func (p Protection) encrypts() bool { return p == Encrypted || p == SignedEncryp
 // Outgoing is a message that may leave. Only Protect and Restore make one; the zero Outgoing is refused by every
 // consumer.
 type Outgoing struct {
-	bytes      []byte
+	message    Message
 	protection Protection
+	workspace  *workspace
 }
 
-// Bytes is the message, CRLF line ends, 7-bit unless Clear.
-func (o Outgoing) Bytes() []byte { return o.bytes }
+// Message is the message, CRLF line ends, 7-bit unless Clear. It must not be used after Close.
+func (o Outgoing) Message() Message { return o.message }
+
+// Bytes is the message in memory; nil when its spool fails.
+func (o Outgoing) Bytes() []byte {
+	b, err := o.message.Bytes()
+	if err != nil {
+		return nil
+	}
+	return b
+}
 
 // Protection tells what was done; "" for the zero Outgoing.
 func (o Outgoing) Protection() Protection { return o.protection }
 
+// Close removes what lies in a spool. It may be called more than once.
+func (o Outgoing) Close() error {
+	if o.workspace == nil {
+		return nil
+	}
+	return o.workspace.Close()
+}
+
 // Restore brings back an Outgoing that was stored. It checks that the bytes really have the form that p claims, so
 // that a mix-up in storage can never send a clear message as an encrypted one.
-func Restore(p Protection, message []byte) (Outgoing, error) {
+func Restore(p Protection, message []byte) (Outgoing, error) { return RestoreMessage(p, Of(message)) }
+
+// RestoreMessage is Restore for a message of any size, which stays the caller's to close.
+func RestoreMessage(p Protection, message Message) (Outgoing, error) {
 	var err error
-	switch p {
-	case Clear:
-	case Signed:
-		err = isSigned(message)
-	case Encrypted, SignedEncrypted:
-		err = isEncrypted(message)
+	switch {
+	case message.Size() == 0:
+		err = errors.New("the message is empty")
+	case p == Clear:
+	case p == Signed, p == Encrypted, p == SignedEncrypted:
+		err = hasForm(p, message)
 	default:
 		err = fmt.Errorf("unknown protection %q", p)
-	}
-	if err == nil && len(message) == 0 {
-		err = errors.New("the message is empty")
 	}
 	if err != nil {
 		return Outgoing{}, fmt.Errorf("not %s as it should be: %w", p, err)
 	}
-	return Outgoing{bytes: message, protection: p}, nil
+	return Outgoing{message: message, protection: p}, nil
 }
 
-// rootParts returns the two parts of a message whose root has the given type.
-func rootParts(message []byte, want string) (multipart, error) {
-	fields, _, body := split(message)
-	t, params := mediaType(fields)
-	if t != want || len(named(fields, "content-type")) != 1 {
-		return multipart{}, fmt.Errorf("the message is %s, not %s", t, want)
-	}
-	m := cut(body, params["boundary"], 3)
-	if len(m.parts) != 2 || !m.closed {
-		return multipart{}, errors.New("the message has not two parts")
-	}
-	return m, nil
-}
-
-func isSigned(message []byte) error {
-	m, err := rootParts(message, "multipart/signed")
+// hasForm checks the form of a protected message: PGP/MIME, or a text that is armor.
+func hasForm(p Protection, message Message) error {
+	e, err := parse(message, Limits{}.withDefaults())
 	if err != nil {
 		return err
 	}
-	fields, _, body := split(m.part(1))
-	binary, ok := dearmor(body, openpgp.SignatureType)
-	if t, _ := mediaType(fields); !ok || t != "application/pgp-signature" {
+	root := placed{message, e}
+	switch {
+	case len(named(root.fields, "content-type")) != 1:
+		return errors.New("the message has not one type")
+	case root.mediaType == "text/plain" && p == Signed:
+		return isClearsigned(root)
+	case root.mediaType == "text/plain":
+		return isInlineEncrypted(root)
+	case p == Signed:
+		return isSigned(root)
+	}
+	return isEncrypted(root)
+}
+
+// twoPartsOf checks that a root of the given type has two parts.
+func twoPartsOf(root placed, want string) error {
+	switch {
+	case root.mediaType != want:
+		return fmt.Errorf("the message is %s, not %s", root.mediaType, want)
+	case len(root.parts) != 2 || !root.closed:
+		return errors.New("the message has not two parts")
+	}
+	return nil
+}
+
+func isSigned(root placed) error {
+	if err := twoPartsOf(root, "multipart/signed"); err != nil {
+		return err
+	}
+	body, err := root.part(1).content().Bytes()
+	if err != nil {
+		return err
+	}
+	binary, ok := wholeObject(body, armor.Signature)
+	if !ok || root.parts[1].mediaType != "application/pgp-signature" {
 		return errors.New("the second part holds no signature")
 	}
-	if count, known := signatures(binary); count == 0 || count != known {
+	if count, known := pgp.CountSignatures(binary); count == 0 || count != known {
 		return errors.New("the second part holds no signature")
 	}
 	return nil
@@ -90,26 +129,85 @@ func isSigned(message []byte) error {
 
 // isEncrypted checks that the second part is nothing but session keys for recipients and encrypted data with integrity
 // protection.
-func isEncrypted(message []byte) error {
-	m, err := rootParts(message, "multipart/encrypted")
+func isEncrypted(root placed) error {
+	if err := twoPartsOf(root, "multipart/encrypted"); err != nil {
+		return err
+	}
+	version, err := root.part(0).content().Bytes()
 	if err != nil {
 		return err
 	}
-	control, _, version := split(m.part(0))
-	if t, _ := mediaType(control); t != "application/pgp-encrypted" || string(bytes.TrimSpace(version)) != "Version: 1" {
+	if root.parts[0].mediaType != "application/pgp-encrypted" || string(bytes.TrimSpace(version)) != "Version: 1" {
 		return errors.New("the first part is not that of an encrypted message")
 	}
-	_, _, body := split(m.part(1))
-	binary, ok := dearmor(body, openpgp.MessageType)
+	return onlyArmor(root.part(1).content())
+}
+
+// isInlineEncrypted checks that a text is nothing but the armor of such a message.
+func isInlineEncrypted(root placed) error { return onlyArmor(root.content()) }
+
+// onlyArmor checks that a body is one armored OpenPGP message for recipients and nothing else.
+func onlyArmor(body Message) error {
+	beginning, err := body.beginning(len(beginMessage))
+	if err != nil {
+		return err
+	}
+	lines := &armorLines{}
+	if _, err := body.WriteTo(lines); err != nil {
+		return err
+	}
+	lines.end()
+	if string(beginning) != beginMessage || !lines.ended || lines.after {
+		return errors.New("there is something else than an OpenPGP message")
+	}
+	binary, ok := dearmor(body.Reader(), armor.Message)
 	if !ok {
-		return errors.New("the second part holds no OpenPGP message")
+		return errors.New("the part holds no OpenPGP message")
 	}
 	return onlyForRecipients(binary)
 }
 
+// armorLines is a writer that looks for the line that ends armor, and for anything but blanks after it.
+type armorLines struct {
+	line         []byte
+	ended, after bool
+}
+
+func (a *armorLines) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		l := firstLine(rest)
+		rest = rest[len(l):]
+		if a.line = append(a.line, l[:min(len(l), 100)]...); l[len(l)-1] != '\n' {
+			continue
+		}
+		a.end()
+	}
+	return len(p), nil
+}
+
+// end looks at the line.
+func (a *armorLines) end() {
+	a.after = a.after || (a.ended && len(bytes.TrimSpace(a.line)) > 0)
+	a.ended = a.ended || string(bytes.TrimSpace(a.line)) == endMessage
+	a.line = a.line[:0]
+}
+
+// isClearsigned checks that a text begins with a cleartext signature and ends with it.
+func isClearsigned(root placed) error {
+	content, err := root.content().Bytes()
+	if err != nil {
+		return err
+	}
+	text := decodeTransfer(root.encoding(), content)
+	if found := blocks(text); !whole(text, found) || found[0].kind != KindClearsigned {
+		return errors.New("the text is not signed")
+	}
+	return nil
+}
+
 // onlyForRecipients checks that an OpenPGP message begins with session keys for recipients and that protected data follow.
-func onlyForRecipients(message []byte) error {
-	packets := packet.NewReader(bytes.NewReader(message))
+func onlyForRecipients(message io.Reader) error {
+	packets := packet.NewReader(message)
 	for recipients := 0; ; recipients++ {
 		p, err := packets.Next()
 		if err != nil {

@@ -44,7 +44,19 @@ type Options struct {
 	Now      time.Time
 	Instance string // our authserv-id: Authentication-Results of this name are ours and stripped
 	Limits   Limits
+	Inline   InlineMode
+	Spool    Spool // for what is larger than memory should hold; nil keeps everything in memory
 }
+
+// InlineMode tells which PGP in the text of a message is opened. What is not opened is reported all the same.
+type InlineMode string
+
+// The modes.
+const (
+	InlineWhole InlineMode = ""    // armor that is the whole text
+	InlineAny   InlineMode = "any" // blocks among other text too; they become attachments
+	InlineOff   InlineMode = "off"
+)
 
 // Opened is a message together with its verdict. Message is what the ticket system sees: stripped, opened if
 // possible, stamped. Changed tells whether more than stripping and stamping was done, so that the original is worth
@@ -55,4 +67,22 @@ type Opened struct {
 	Changed    bool
 	WaitingFor []string
 	Subject    string // decoded, after opening
+}
+
+// OpenedMessage is Opened for a message of any size. Close removes its spool files; Message must not be used after it.
+type OpenedMessage struct {
+	Message    Message
+	Verdict    Verdict
+	Changed    bool
+	WaitingFor []string
+	Subject    string
+	workspace  *workspace
+}
+
+// Close implements io.Closer. It may be called more than once.
+func (o OpenedMessage) Close() error {
+	if o.workspace == nil {
+		return nil
+	}
+	return o.workspace.Close()
 }

@@ -2,7 +2,6 @@ package pgpmime
 
 import (
 	"bytes"
-	"crypto"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,50 +9,55 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
 // ProtectRequest says how to protect one copy.
 type ProtectRequest struct {
-	Protection Protection
-	Signer     *openpgp.Entity   // unlocked; for Signed and SignedEncrypted
-	To         []*openpgp.Entity // for Encrypted and SignedEncrypted: every reader's certificate, at least one
-	Hidden     bool              // a Bcc copy: no intended-recipient subpackets
-	Now        time.Time         // never zero: expiry is judged by it
-	Random     io.Reader
+	Protection  Protection
+	Signer      *openpgp.Entity   // unlocked; for Signed and SignedEncrypted
+	To          []*openpgp.Entity // for Encrypted and SignedEncrypted: every reader's certificate, at least one
+	Hidden      bool              // a Bcc copy: no intended-recipient subpackets
+	HideSubject bool              // the Subject is inside only, where the copy is encrypted (RFC 9788)
+	KeepTicket  bool              // with HideSubject: a ticket number in brackets stays outside
+	Inline      bool              // a message that is one text leaves as inline PGP; others, and hidden Subjects, do not
+	Autocrypt   *openpgp.Entity   // the sender's certificate for an Autocrypt field; left out above 10 KiB
+	Attach      *openpgp.Entity   // a certificate to attach inside what is protected
+	Now         time.Time         // never zero: expiry is judged by it
+	Random      io.Reader
+	Spool       Spool // for what is larger than memory should hold; nil keeps everything in memory
 }
 
-// Protect makes the copy. It strips Bcc and our own control headers, keeps the outer header fields, and fails rather
-// than weaken: the result always has the protection that was asked for.
-func Protect(message []byte, r ProtectRequest) (o Outgoing, err error) {
+// Protect makes the copy of a message in memory. It strips Bcc and our own control headers, keeps the outer header
+// fields, and fails rather than weaken: the result always has the protection that was asked for.
+func Protect(message []byte, r ProtectRequest) (Outgoing, error) {
+	return ProtectMessage(Of(message), r)
+}
+
+// ProtectMessage is Protect for a message of any size: with a spool in the request it needs the same memory for all. The
+// result must be closed.
+func ProtectMessage(message Message, r ProtectRequest) (o Outgoing, err error) {
+	p := &protecting{ProtectRequest: r, ws: &workspace{spool: r.Spool}}
 	defer func() {
-		if p := recover(); p != nil {
-			o, err = Outgoing{}, fmt.Errorf("the crypto library failed: %v", p)
+		if failure := recover(); failure != nil {
+			err = fmt.Errorf("protect: %w: %v", pgp.ErrLibrary, failure)
+		}
+		if err != nil {
+			o, err = Outgoing{}, errors.Join(err, p.ws.Close())
 		}
 	}()
 	if err := r.check(); err != nil {
 		return Outgoing{}, err
 	}
-	fields, blank, body := split(message)
-	if r.Protection == Clear {
-		return Restore(Clear, join(outerFields(fields, true), blank, body))
+	root, err := parse(message, Limits{}.withDefaults())
+	if limit := new(overLimit); errors.As(err, limit) && r.Protection != Clear {
+		return Outgoing{}, fmt.Errorf("%w: %s", ErrMalformed, limit.words)
+	} else if err != nil {
+		return Outgoing{}, fmt.Errorf("protect: %w", err)
 	}
-	entity, err := sevenBit(message, Limits{}.withDefaults())
-	if err != nil {
-		return Outgoing{}, err
-	}
-	outer, err := asciiFields(outerFields(fields, false))
-	if err != nil {
-		return Outgoing{}, err
-	}
-	contentType, body, err := r.wrap(entity)
-	if err != nil {
-		return Outgoing{}, err
-	}
-	outer = append(withMIMEVersion(outer), field{name: "content-type", raw: []byte("Content-Type: " + contentType + lineEnd)})
-	return Restore(r.Protection, join(outer, []byte(lineEnd), body))
+	return p.protect(placed{message, root})
 }
 
 // check refuses requests that could not be kept.
@@ -75,6 +79,53 @@ func (r ProtectRequest) check() error {
 	return fmt.Errorf("protect: unknown protection %q", r.Protection)
 }
 
+// protecting is one Protect in progress.
+type protecting struct {
+	ProtectRequest
+	ws *workspace
+}
+
+func (p *protecting) protect(root placed) (Outgoing, error) {
+	if p.Protection == Clear {
+		fields := outerFields(root.fields, true)
+		return p.outgoing(joined(Of(join(p.withAutocrypt(fields), root.blank, nil)), root.content()))
+	}
+	fields, err := asciiFields(outerFields(root.fields, false))
+	if err != nil {
+		return Outgoing{}, err
+	}
+	hide := headerPolicy{Encrypted: p.Protection.encrypts(), HideSubject: p.HideSubject && p.Protection.encrypts(), KeepTicket: p.KeepTicket}
+	if p.Inline && !hide.HideSubject && p.Attach == nil && isOneText(root) {
+		return p.inline(root, fields)
+	}
+	outer, inner := protectHeader(fields, hide)
+	contentType, body, err := p.wrap(&payload{protecting: p, root: root, header: inner})
+	if err != nil {
+		return Outgoing{}, err
+	}
+	outer = append(withMIMEVersion(p.withAutocrypt(outer)), field{name: "content-type", raw: []byte("Content-Type: " + contentType + lineEnd)})
+	return p.outgoing(joined(Of(join(outer, []byte(lineEnd), nil)), body))
+}
+
+func (p *protecting) outgoing(m Message) (Outgoing, error) {
+	o, err := RestoreMessage(p.Protection, m)
+	o.workspace = p.ws
+	return o, err
+}
+
+// withAutocrypt adds the sender's Autocrypt field (Autocrypt level 1), if there is exactly one sender and the
+// certificate fits. One that the message brought stays.
+func (p *protecting) withAutocrypt(fields []field) []field {
+	from := addressesOf(fields, "from")
+	if p.Autocrypt == nil || len(from) != 1 || len(named(fields, "autocrypt")) > 0 {
+		return fields
+	}
+	if f, ok := autocryptField(from[0], p.Autocrypt, p.Now); ok {
+		fields = append(fields, f)
+	}
+	return fields
+}
+
 // outerFields are the fields that leave outside: without Bcc and without our control headers. Those of the content
 // stay outside only when the message leaves in clear.
 func outerFields(fields []field, content bool) []field {
@@ -91,27 +142,50 @@ func outerFields(fields []field, content bool) []field {
 // withMIMEVersion leaves exactly one MIME-Version.
 func withMIMEVersion(fields []field) []field { return replace(fields, line("MIME-Version", "1.0")) }
 
-// wrap protects the content entity and returns the new root's Content-Type and body.
-func (r ProtectRequest) wrap(entity []byte) (contentType string, body []byte, err error) {
-	boundary, err := newBoundary(r.Random)
+// wrap protects the payload and returns the new root's Content-Type and body.
+func (p *protecting) wrap(content *payload) (contentType string, body Message, err error) {
+	boundary, err := newBoundary(p.Random)
 	if err != nil {
-		return "", nil, err
+		return "", Message{}, err
 	}
-	if r.Protection == Signed {
-		signature, hash, err := r.sign(entity)
-		if err != nil {
-			return "", nil, err
-		}
-		return fmt.Sprintf("multipart/signed; micalg=pgp-%s;\r\n protocol=\"application/pgp-signature\"; boundary=\"%s\"", hash, boundary),
-			twoParts(boundary, entity, "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n", signature), nil
+	if p.Protection == Signed {
+		return p.wrapSigned(content, boundary)
 	}
-	ciphertext, err := r.encrypt(entity)
-	if err != nil {
-		return "", nil, err
+	out := p.ws.sink()
+	if err := pgp.EncryptArmored(out, content, p.writing()); err != nil {
+		return "", Message{}, content.errorOf(err)
 	}
-	control := []byte("Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n")
+	ciphertext, err := out.message()
+	control := Of([]byte("Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"))
 	return fmt.Sprintf("multipart/encrypted;\r\n protocol=\"application/pgp-encrypted\"; boundary=\"%s\"", boundary),
-		twoParts(boundary, control, "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n", ciphertext), nil
+		twoParts(boundary, control, "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n", ciphertext), err
+}
+
+func (p *protecting) wrapSigned(content *payload, boundary string) (contentType string, body Message, err error) {
+	out := p.ws.sink()
+	if _, err := content.WriteTo(out); err != nil {
+		return "", Message{}, err
+	}
+	entity, err := out.message()
+	if err != nil {
+		return "", Message{}, err
+	}
+	signature, hash, err := pgp.Sign(entity, p.writing())
+	if err != nil {
+		return "", Message{}, err
+	}
+	armored, err := armorOf(armor.Signature, signature)
+	return fmt.Sprintf("multipart/signed; micalg=pgp-%s;\r\n protocol=\"application/pgp-signature\"; boundary=\"%s\"", hash, boundary),
+		twoParts(boundary, entity, "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n", Of(armored)), err
+}
+
+// writing is the request for the OpenPGP message.
+func (p *protecting) writing() pgp.Writing {
+	w := pgp.Writing{To: p.To, Hidden: p.Hidden, Now: p.Now, Random: p.Random}
+	if p.Protection.signs() {
+		w.Signers = []*openpgp.Entity{p.Signer}
+	}
+	return w
 }
 
 // newBoundary is random, so that it stands in no part.
@@ -123,97 +197,20 @@ func newBoundary(random io.Reader) (string, error) {
 	return "=_" + hex.EncodeToString(b), nil
 }
 
-// twoParts writes the body. The line end after the first part belongs to the delimiter, not to what is signed.
-func twoParts(boundary string, first []byte, header string, armored []byte) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "--%s\r\n%s\r\n--%s\r\n%s\r\n%s\r\n--%s--\r\n", boundary, first, boundary, header, armored, boundary)
-	return b.Bytes()
+// twoParts writes the body. The line end after the first part belongs to the delimiter, not to what is signed. The
+// second part ends with a line end of its own.
+func twoParts(boundary string, first Message, header string, armored Message) Message {
+	return joined(
+		Of([]byte("--"+boundary+lineEnd)), first,
+		Of([]byte(lineEnd+"--"+boundary+lineEnd+header+lineEnd)), armored,
+		Of([]byte("--"+boundary+"--"+lineEnd)))
 }
 
-// config is the library's configuration for writing: AES-256, or AES-128 where a reader's certificate does not list it
-// (RFC 9580, section 12.1), no compression, hashes of 256 bits and more.
-func (r ProtectRequest) config() *packet.Config {
-	check := !r.Hidden
-	return &packet.Config{
-		Rand: r.Random, Time: clock(r.Now), DefaultHash: crypto.SHA256, DefaultCipher: packet.CipherAES256,
-		DefaultCompressionAlgo: packet.CompressionNone, CheckIntendedRecipients: &check,
-	}
-}
-
-// clock makes an instant the library's clock.
-func clock(now time.Time) func() time.Time { return func() time.Time { return now } }
-
-// sign returns the armored signature over entity and the name of the hash that was really used.
-func (r ProtectRequest) sign(entity []byte) (armored []byte, hash string, err error) {
-	var binary bytes.Buffer
-	if err := openpgp.DetachSign(&binary, []*openpgp.Entity{r.Signer}, bytes.NewReader(entity), r.config()); err != nil {
-		return nil, "", fmt.Errorf("sign: %w", err)
-	}
-	p, err := packet.Read(bytes.NewReader(binary.Bytes()))
-	if err != nil {
-		return nil, "", fmt.Errorf("sign: %w", err)
-	}
-	signature, ok := p.(*packet.Signature)
-	if !ok {
-		return nil, "", errors.New("sign: the library made no signature")
-	}
-	if hash = micalg(signature.Hash); hash == "" {
-		return nil, "", fmt.Errorf("sign: the library used the hash %s", signature.Hash)
-	}
-	armored, err = armorOf(openpgp.SignatureType, binary.Bytes())
-	return armored, hash, err
-}
-
-// micalg is a hash's name after "pgp-" (RFC 3156, section 5, and RFC 9580, section 9.5), "" for one that is too weak.
-func micalg(h crypto.Hash) string {
-	switch h {
-	case crypto.SHA256:
-		return "sha256"
-	case crypto.SHA384:
-		return "sha384"
-	case crypto.SHA512:
-		return "sha512"
-	case crypto.SHA3_256:
-		return "sha3-256"
-	case crypto.SHA3_512:
-		return "sha3-512"
-	}
-	return ""
-}
-
-// encrypt returns the armored OpenPGP message: encrypted, and signed inside where asked for.
-func (r ProtectRequest) encrypt(entity []byte) ([]byte, error) {
-	config := r.config()
-	params := &openpgp.EncryptParams{Config: config, Hints: &openpgp.FileHints{}}
-	if r.Protection.signs() {
-		params.Signers = []*openpgp.Entity{r.Signer}
-	}
-	var binary bytes.Buffer
-	w, err := openpgp.EncryptWithParams(&binary, r.To, nil, params)
-	if err != nil {
-		return nil, fmt.Errorf("encrypt: %w", err)
-	}
-	if _, err := w.Write(entity); err != nil {
-		return nil, fmt.Errorf("encrypt: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("encrypt: %w", err)
-	}
-	return armorOf(openpgp.MessageType, binary.Bytes())
-}
-
-// armorOf armors without version or comment, with CRLF.
+// armorOf armors something small.
 func armorOf(blockType string, binary []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := armor.Encode(&b, blockType, nil)
-	if err != nil {
-		return nil, fmt.Errorf("armor: %w", err)
-	}
-	if _, err := w.Write(binary); err != nil {
-		return nil, fmt.Errorf("armor: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("armor: %w", err)
-	}
-	return bytes.TrimRight(crlf(b.Bytes()), "\r\n"), nil
+	w := armor.NewWriter(&b, blockType)
+	_, err := w.Write(binary)
+	err = errors.Join(err, w.Close())
+	return b.Bytes(), err
 }

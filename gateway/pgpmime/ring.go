@@ -2,21 +2,20 @@ package pgpmime
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
 // ring is the library's view of our keys for one opening: the secret keys that were looked up, and signers that are
 // looked up when a signature names them.
 type ring struct {
-	op      *opening
-	secrets openpgp.EntityList
-	signers map[uint64][]Signer
+	op          *opening
+	secrets     openpgp.EntityList
+	encryptedTo []string // key ids of the recipients
+	signers     map[uint64][]Signer
 }
 
 // KeysById implements openpgp.KeyRing.
@@ -52,14 +51,14 @@ func (r *ring) lookUp(id uint64) []Signer {
 	if r.signers == nil {
 		r.signers = map[uint64][]Signer{}
 	}
-	ids := []string{keyIDText(id)}
-	if slices.Contains(r.op.verdict.EncryptedTo, ids[0]) {
-		ids = r.op.verdict.EncryptedTo
+	ids := []string{pgp.KeyIDText(id)}
+	if slices.Contains(r.encryptedTo, ids[0]) {
+		ids = r.encryptedTo
 	}
 	found, err := r.op.keys.Signers(ids)
 	r.op.fail(err)
 	for _, named := range ids {
-		known, _ := strconv.ParseUint(named, 16, 64) //nolint:errcheck // written by keyIDText
+		known, _ := strconv.ParseUint(named, 16, 64) //nolint:errcheck // written by KeyIDText
 		r.signers[known] = nil
 		for _, s := range found {
 			if s.Entity != nil && len((openpgp.EntityList{s.Entity}).EntitiesById(known)) > 0 {
@@ -68,19 +67,6 @@ func (r *ring) lookUp(id uint64) []Signer {
 		}
 	}
 	return r.signers[id]
-}
-
-// holdsNamed tells whether one of the named keys was there to decrypt with.
-func (r *ring) holdsNamed(keyIDs []string) bool {
-	for _, named := range keyIDs {
-		id, _ := strconv.ParseUint(named, 16, 64) //nolint:errcheck // written by keyIDText
-		for _, key := range r.secrets.KeysById(id) {
-			if id != 0 && key.PrivateKey != nil && !key.PrivateKey.Encrypted && !key.PrivateKey.Dummy() {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // approved tells whether the certificate that a signature names by id was accepted.
@@ -93,19 +79,5 @@ func (r *ring) approved(id uint64, signer *openpgp.Entity) bool {
 	return false
 }
 
-func keyIDText(id uint64) string { return fmt.Sprintf("%016X", id) }
-
-// clockSkew is how far a signer's clock may be ahead of ours.
-const clockSkew = time.Hour
-
-// config is the library's configuration for reading at the given instant. It asks for the time only to tell whether a
-// signature is from the future or has run out; certificates are judged at the time of the signature.
-func (o Options) config() *packet.Config {
-	// The library cannot tell "too large" from "damaged" inside an encryption. Our own counter of the content is to come
-	// first, so that the verdict can; the packets around the content are small.
-	limit := o.Limits.Decompressed + o.Limits.Decompressed/8 + 1<<16
-	return &packet.Config{
-		Time:                       clock(o.Now.Add(clockSkew)),
-		MaxDecompressedMessageSize: &limit,
-	}
-}
+// Secrets implements pgp.Ring.
+func (r *ring) Secrets() openpgp.EntityList { return r.secrets }

@@ -11,7 +11,7 @@ import (
 const stampWidth = 70
 
 // stamp writes the verdict on top of a stripped message. Every field is ours; none holds text of the message.
-func stamp(stripped []byte, v Verdict) Opened {
+func stamp(stripped Message, v Verdict, subject string) OpenedMessage {
 	v = v.withWords()
 	stamps := []field{
 		line("Sealgate-Encryption", string(v.Encryption)),
@@ -21,18 +21,7 @@ func stamp(stripped []byte, v Verdict) Opened {
 		stamps = append(stamps, line("Sealgate-Signer", v.Signer))
 	}
 	stamps = append(stamps, verdictField(v))
-	return Opened{Message: join(stamps, nil, stripped), Verdict: v, Subject: decodeWords(subjectOf(stripped))}
-}
-
-// subjectOf finds the first Subject in a header of any size.
-func subjectOf(message []byte) string {
-	f, rest, ok := nextField(message)
-	for ; ok; f, rest, ok = nextField(rest) {
-		if f.name == "subject" {
-			return f.value()
-		}
-	}
-	return ""
+	return OpenedMessage{Message: joined(Of(join(stamps, nil, nil)), stripped), Verdict: v, Subject: decodeWords(subject)}
 }
 
 // withLineEnds ends a last field that the message cut off without a line end, so that what follows stays apart.
@@ -44,9 +33,16 @@ func withLineEnds(fields []field) []field {
 	return fields
 }
 
+// longestVerdict is how many bytes of JSON the stamp holds. Where the tree of layers would make more it is left out.
+const longestVerdict = 16 << 10
+
 // verdictField is the whole verdict as base64url JSON, folded.
 func verdictField(v Verdict) field {
 	text, err := json.Marshal(v)
+	if len(text) > longestVerdict {
+		v.Layers = nil
+		text, err = json.Marshal(v)
+	}
 	if err != nil { // strings and numbers only: cannot happen
 		text = []byte("{}")
 	}

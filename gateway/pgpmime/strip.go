@@ -1,7 +1,10 @@
 package pgpmime
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"unicode"
 )
@@ -11,64 +14,102 @@ import (
 // message that is itself encoded (base64) stays as it is: no reader takes its fields for those of the message.
 type stripper struct {
 	instance string // our authserv-id
-	limits   Limits
+	ws       *workspace
+	source   Message
+	loosened bool // an entity around is rewritten loosely already
+	err      error
 }
 
 // message strips a whole message. The result ends its header with an empty line even when the message did not, so that
-// fields can be put on top. When a message is over a limit only its top is looked at, one field at a time.
-func (s stripper) message(message []byte) []byte {
-	if s.limits.check(message) != nil {
-		var out bytes.Buffer
-		f, rest, ok := nextField(message)
-		for ; ok; f, rest, ok = nextField(rest) {
-			if !s.imitates(f, true) {
-				out.Write(unambiguous(f, true).raw)
-			}
-		}
-		return endHeader(out.Bytes(), rest)
+// fields can be put on top. It returns the fields that are left at the top, too.
+func (s *stripper) message(e *entity) (Message, []field, error) {
+	kept := s.fields(e.fields, true)
+	header := Of(endHeader(kept))
+	if len(e.blank) > 0 {
+		header = joined(header, Of(e.blank))
 	}
-	fields, blank, body := split(message)
-	kept := s.fields(fields, true)
-	return endHeader(join(kept, nil, nil), append(blank, s.body(kept, body)...))
+	stripped := joined(header, s.body(e))
+	if s.err != nil {
+		return Message{}, nil, s.err
+	}
+	if stripped.Size() == header.Size() && len(e.blank) == 0 {
+		stripped = joined(header, Of([]byte(lineEnd)))
+	}
+	return stripped, kept, nil
 }
 
-// endHeader joins a header and what follows it, with line ends where there were none.
-func endHeader(header, rest []byte) []byte {
+// endHeader writes a header, with a line end where there was none.
+func endHeader(fields []field) []byte {
+	header := join(fields, nil, nil)
 	if len(header) > 0 && !bytes.HasSuffix(header, []byte("\n")) {
 		header = append(header, lineEnd...)
 	}
-	if len(rest) == 0 {
-		rest = []byte(lineEnd)
-	}
-	return append(header, rest...)
+	return header
 }
 
 // strip returns an entity below the top without imitations.
-func (s stripper) strip(entity []byte) []byte {
-	fields, blank, body := split(entity)
-	kept := s.fields(fields, false)
-	return join(kept, blank, s.body(kept, body))
+func (s *stripper) strip(e *entity) Message {
+	if e.replaced != nil {
+		return *e.replaced
+	}
+	header := s.source.slice(e.start, e.body)
+	if kept, changed := s.changed(e.fields); changed {
+		header = Of(join(kept, e.blank, nil))
+	}
+	return joined(header, s.body(e))
 }
 
-// body returns the body of an entity with these fields without imitations in its parts.
-func (s stripper) body(fields []field, body []byte) []byte {
-	many := manyReadings(fields, body)
-	t, params := mediaType(fields)
+// changed tells whether stripping changes a header below the top.
+func (s *stripper) changed(fields []field) ([]field, bool) {
+	kept := s.fields(fields, false)
+	if len(kept) != len(fields) {
+		return kept, true
+	}
+	for i := range kept {
+		if !bytes.Equal(kept[i].raw, fields[i].raw) {
+			return kept, true
+		}
+	}
+	return kept, false
+}
+
+// body returns the body of an entity without imitations in its parts.
+func (s *stripper) body(e *entity) Message {
+	loosen := e.loose && !s.loosened
+	s.loosened = s.loosened || loosen
+	var out Message
 	switch {
-	case strings.HasPrefix(t, "multipart/"):
-		body = s.parts(cut(body, params["boundary"], s.limits.Parts+1))
-	case embedded(t, fields):
-		body = s.strip(body)
+	case e.newContent != nil:
+		out = *e.newContent
+	case e.embedded != nil:
+		out = s.strip(e.embedded)
+	case len(e.parts) > 0:
+		out = s.parts(e)
+	default:
+		out = s.source.slice(e.body, e.end)
 	}
-	if many {
-		body = s.loosely(body)
+	if loosen {
+		s.loosened = false
+		out = s.loosely(out)
 	}
-	return body
+	return out
+}
+
+func (s *stripper) parts(e *entity) Message {
+	var pieces []Message
+	at := e.body
+	for _, p := range e.parts {
+		if !p.dropped { // with the delimiter before it
+			pieces = append(pieces, s.source.slice(at, p.start), s.strip(p))
+		}
+		at = p.end
+	}
+	return joined(append(pieces, s.source.slice(at, e.end))...)
 }
 
 // fields returns the fields without imitations. top keeps the ticket system's own verification marks, which mean
 // something at the top of a message only.
-func (s stripper) fields(fields []field, top bool) []field {
+func (s *stripper) fields(fields []field, top bool) []field {
 	kept := make([]field, 0, len(fields))
 	for _, f := range fields {
 		if !s.imitates(f, top) {
@@ -93,45 +134,92 @@ func unambiguous(f field, top bool) field {
 	return f
 }
 
-func (s stripper) parts(m multipart) []byte {
-	var out bytes.Buffer
-	at := 0
-	for i, p := range m.parts {
-		out.Write(m.body[at:p.start])
-		out.Write(s.strip(m.part(i)))
-		at = p.end
+// longestField is how much of one field is looked at when a message is over a limit. What follows goes with it.
+const longestField = 1 << 20
+
+// top strips only the header at the top, one field at a time: for a message that is over a limit. It returns the first
+// Subject, too.
+func (s *stripper) top() (Message, string, error) {
+	out := s.ws.sink()
+	in := bufio.NewReaderSize(s.source.Reader(), longestLine)
+	read := int64(0)
+	var raw []byte
+	var subject string
+	decided, dropping, middle := false, false, false
+	flush := func() {
+		f := field{name: fieldName(raw), raw: raw}
+		if !decided {
+			dropping = s.imitates(f, true)
+			if f.name == "subject" && subject == "" {
+				subject = f.value()
+			}
+			f = unambiguous(f, true)
+		}
+		if !dropping {
+			out.Write(f.raw) //nolint:errcheck // remembered by the sink
+		}
+		raw = nil
 	}
-	out.Write(m.body[at:])
-	return out.Bytes()
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && !errors.Is(err, io.EOF) {
+			return Message{}, "", err
+		}
+		if len(line) == 0 || (!middle && emptyLine(line)) {
+			break
+		}
+		if !middle && line[0] != ' ' && line[0] != '\t' {
+			flush()
+			decided, dropping = false, false
+		}
+		raw = append(raw, line...)
+		read += int64(len(line))
+		if middle = line[len(line)-1] != '\n'; len(raw) > longestField {
+			flush()
+			decided = true
+		}
+	}
+	flush()
+	header, err := out.message()
+	return header, subject, s.whole(&header, read, err)
 }
 
-// manyReadings tells the entities whose parts other readers may cut in another way than we do: several types, a
-// multipart type that cannot be parsed or fits no part, and line ends that not every reader knows.
-func manyReadings(fields []field, body []byte) bool {
-	types := named(fields, "content-type")
-	claimed := false
-	for _, f := range types {
-		claimed = claimed || strings.HasPrefix(strings.ToLower(f.value()), "multipart")
+// whole puts what follows the header after it.
+func (s *stripper) whole(header *Message, read int64, err error) error {
+	if err != nil {
+		return err
 	}
-	if !claimed {
-		return false
+	ends, err := header.endsWithLine()
+	if err == nil && header.Size() > 0 && !ends {
+		*header = joined(*header, Of([]byte(lineEnd)))
 	}
-	t, params := mediaType(fields)
-	return len(types) > 1 || !strings.HasPrefix(t, "multipart/") || bareCR(body) || len(cut(body, params["boundary"], 1).parts) == 0
+	rest := s.source.slice(read, s.source.Size())
+	if rest.Size() == 0 {
+		rest = Of([]byte(lineEnd))
+	}
+	*header = joined(*header, rest)
+	return err
 }
 
 // loosely takes imitations out after every line that could be a delimiter for anybody, up to the next empty line. A
 // bare CR is a line end too.
-func (s stripper) loosely(body []byte) []byte {
-	var out bytes.Buffer
-	header := false
-	dropping := false
-	for len(body) > 0 {
-		l := looseLine(body)
-		body = body[len(l):]
+func (s *stripper) loosely(body Message) Message {
+	out := s.ws.sink()
+	in := bufio.NewReaderSize(body.Reader(), longestLine)
+	header, dropping, middle := false, false, false
+	for {
+		l, err := looseLine(in)
+		if err != nil {
+			s.err = errors.Join(s.err, err)
+			return Message{}
+		}
+		if len(l) == 0 {
+			break
+		}
 		text := bytes.TrimRight(l, "\r\n")
 		folded := len(text) > 0 && (text[0] == ' ' || text[0] == '\t')
 		switch {
+		case middle:
 		case bytes.HasPrefix(text, []byte("--")):
 			header, dropping = true, false
 		case len(text) == 0:
@@ -139,27 +227,48 @@ func (s stripper) loosely(body []byte) []byte {
 		case !folded:
 			dropping = header && s.imitates(field{name: fieldName(l), raw: l}, false)
 		}
-		if !dropping {
-			out.Write(l)
+		if middle = len(text) == len(l); !dropping {
+			out.Write(l) //nolint:errcheck // remembered by the sink
 		}
 	}
-	return out.Bytes()
+	loose, err := out.message()
+	s.err = errors.Join(s.err, err)
+	return loose
 }
 
-// looseLine is the first line, ended by CRLF, LF or CR.
-func looseLine(b []byte) []byte {
-	i := bytes.IndexAny(b, "\r\n")
-	switch {
-	case i < 0:
-		return b
-	case b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n':
-		return b[:i+2]
+// looseLine is the next line, ended by CRLF, LF or CR; of one that is very long only a part.
+func looseLine(in *bufio.Reader) ([]byte, error) {
+	for want := 512; ; want = min(2*want, longestLine) {
+		b, err := in.Peek(want)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		i := bytes.IndexAny(b, "\r\n")
+		switch {
+		case i >= 0 && b[i] == '\r' && i+1 == len(b) && err == nil && want < longestLine: // LF may follow
+			continue
+		case i >= 0 && b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n':
+			return take(in, i+2)
+		case i >= 0:
+			return take(in, i+1)
+		case err != nil || want == longestLine:
+			return take(in, len(b))
+		}
 	}
-	return b[:i+1]
+}
+
+// take reads n bytes that are in the buffer. They are valid until the next call.
+func take(in *bufio.Reader, n int) ([]byte, error) {
+	b, err := in.Peek(n)
+	if err != nil {
+		return nil, err
+	}
+	_, err = in.Discard(n)
+	return b, err
 }
 
 // imitates tells whether a reader could take a field for our word, or for an order to the ticket system.
-func (s stripper) imitates(f field, top bool) bool {
+func (s *stripper) imitates(f field, top bool) bool {
 	switch {
 	case strings.HasPrefix(f.name, "sealgate-"):
 		return true

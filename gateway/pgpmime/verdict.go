@@ -42,6 +42,9 @@ type Verdict struct {
 	MatchedID   string     `json:"matched_id,omitempty"`   // the address of the user ID that equals From
 	EncryptedTo []string   `json:"encrypted_to,omitempty"` // key ids, 16 upper-case hex digits
 	Reason      string     `json:"reason,omitempty"`       // one sentence for people, free of input text
+	Repaired    string     `json:"repaired,omitempty"`     // name of the mangled shape that was repaired
+	Limit       string     `json:"limit,omitempty"`        // name of the limit that was hit
+	Layers      []Layer    `json:"layers,omitempty"`       // the tree, outermost first
 }
 
 // withWords gives the zero words their names.
@@ -70,7 +73,7 @@ func encryptionSentence(e Encryption) string {
 	case Decrypted:
 		return "Decrypted."
 	case EncryptionPartial:
-		return "Parts of this message are encrypted; they were left as they are."
+		return "Only parts of this message are encrypted."
 	case NoKey:
 		return "Encrypted, and none of our keys opens it."
 	case Corrupt:

@@ -1,0 +1,280 @@
+package pgpmime
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
+)
+
+// lookDeeper looks for OpenPGP below the layers that are the whole message, and for armor in its text. What it finds is
+// a part of the message at most: it is opened into attachments, apart from everything that stands around it, so that
+// no text of others is mixed with it and no program that answers the message quotes it. It returns the content to show.
+func (op *opening) lookDeeper(content placed, opens bool) (placed, bool) {
+	if inline, is := op.inlineRoot(content, opens); is {
+		if inline == nil || op.failure != nil {
+			return content, opens
+		}
+		return *inline, true
+	}
+	d := &deeper{op: op, outermost: !opens, html: showsHTML(content.entity)}
+	content.all("", func(e *entity, part string) bool { return d.visit(placed{content.source, e}, part) })
+	op.reportPartial(d)
+	if len(op.files) > 0 && op.failure == nil {
+		if with := op.withFiles(content, op.files); with != nil {
+			return *with, true
+		}
+	}
+	return content, opens
+}
+
+// deeper is one walk below the layers.
+type deeper struct {
+	op        *opening
+	outermost bool // no layer was undone: the walk is over the message itself
+	html      bool // a reader would show HTML
+	count     int  // of layers found, and so of attachments made
+	encrypted bool
+	signed    bool
+}
+
+// reportPartial gives the message the words of its parts, where it has none of its own.
+func (op *opening) reportPartial(d *deeper) {
+	if d.encrypted && op.verdict.Encryption == "" {
+		op.verdict.Encryption = EncryptionPartial
+	}
+	if d.signed && op.verdict.Signature == "" && d.outermost {
+		op.verdict.Signature = SignaturePartial
+	}
+}
+
+// showsHTML tells whether a message has HTML that a reader would show.
+func showsHTML(e *entity) bool {
+	found := false
+	e.all("", func(e *entity, _ string) bool {
+		found = found || (e.mediaType == "text/html" && !e.isAttachment())
+		return !found
+	})
+	return found
+}
+
+// visit looks at one entity. It is false when what is inside is not to be looked at.
+func (d *deeper) visit(e placed, part string) bool {
+	top := part == ""
+	switch {
+	case d.op.failure != nil || d.count >= maxLayers:
+		return false
+	case e.isEncrypted() && !top:
+		d.encryptedPart(e, part)
+		return false
+	case e.isEncrypted(), e.mediaType == "application/pgp-encrypted": // one of several types, or what is left of one
+		d.encrypted = true
+	case e.isSigned() && !top:
+		d.signedPart(e, part)
+	case strings.HasPrefix(e.mediaType, "multipart/"):
+		d.sidecars(e, part)
+	case e.embedded != nil: // a message of its own
+		return false
+	case e.mediaType == "application/pgp-signature":
+		d.signed = true
+	case strings.HasPrefix(e.mediaType, "text/") && !e.isAttachment():
+		d.text(e, part)
+	default:
+		d.attachment(e, part)
+	}
+	return true
+}
+
+// found notes a layer.
+func (d *deeper) found(l Layer) {
+	d.count++
+	d.op.below = append(d.op.below, l)
+	d.encrypted = d.encrypted || l.Encryption != ""
+	d.signed = d.signed || (l.Signature != "" && l.Encryption == "")
+	if l.Encryption == NoKey {
+		d.op.wait(l.KeyIDs...)
+	}
+}
+
+// signedPart checks a signed part. It is shown as it is.
+func (d *deeper) signedPart(e placed, part string) {
+	if l, is := d.op.signedLayer(e, part); is {
+		d.found(l)
+	}
+}
+
+// encryptedPart opens an encrypted part into an attached message. Beside HTML it stays closed: some programs show
+// attached messages and HTML in one page, where the HTML could carry the plaintext away (EFAIL, CVE-2017-17689).
+func (d *deeper) encryptedPart(e placed, part string) {
+	switch {
+	case d.op.decrypted:
+		d.found(Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionRefused, Reason: "An encrypted part of what was encrypted is not opened."})
+		return
+	case d.html:
+		d.found(Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionRefused, Reason: "An encrypted part beside HTML is not opened."})
+		return
+	case len(e.parts) != 2 || e.parts[0].mediaType != "application/pgp-encrypted":
+		d.found(Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionMalformed, Reason: "An encrypted part has exactly two parts; this one does not."})
+		return
+	}
+	plaintext, decryption, mended, ok := d.op.decryptLeaf(e.part(1))
+	if !ok {
+		d.found(Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionMalformed, Reason: "The encrypted part holds no OpenPGP message."})
+		return
+	}
+	l := d.layerOf(KindEncrypted, part, decryption)
+	l.Repaired = mended
+	d.found(l)
+	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
+		d.replace(e, d.attachedMessage(plaintext))
+	}
+}
+
+func (d *deeper) layerOf(kind, part string, decryption pgp.Decryption) Layer {
+	l := encryptedLayer(kind, part, decryption)
+	if decryption.Signed {
+		l.judged(d.op.judge(decryption.Signatures))
+	}
+	return l
+}
+
+// replace puts an entity in the place of another.
+func (d *deeper) replace(e placed, by Message) {
+	e.replaced, d.op.changed = &by, true
+}
+
+// attachedMessage wraps what was opened in a message of its own.
+func (d *deeper) attachedMessage(entity Message) Message {
+	stripped := d.op.strippedEntity(entity)
+	return joined(Of(join([]field{
+		line("Content-Type", "message/rfc822"),
+		line("Content-Disposition", fmt.Sprintf("attachment; filename=\"opened-%d.eml\"", d.count)),
+	}, []byte(lineEnd), []byte("Subject: Opened part "+fmt.Sprint(d.count)+"\r\nMIME-Version: 1.0\r\n"))), stripped)
+}
+
+// strippedEntity strips an entity that was opened. One that is over a limit becomes a text that says so.
+func (op *opening) strippedEntity(m Message) Message {
+	e, err := parse(m, op.options.Limits)
+	if err != nil {
+		if _, is := err.(overLimit); !is {
+			op.fail(err)
+		}
+		return Of([]byte("Content-Type: text/plain\r\n\r\nThis part was not looked into: it is over a limit.\r\n"))
+	}
+	s := op.stripper(m)
+	stripped := s.strip(e)
+	op.fail(s.err)
+	return stripped
+}
+
+// encryptedNames are the endings of encrypted files.
+var encryptedNames = []string{".pgp", ".gpg", ".asc"}
+
+// attachment opens an encrypted file.
+func (d *deeper) attachment(e placed, part string) {
+	name := e.fileName()
+	if d.op.decrypted || name == "" || !hasEnding(name, encryptedNames) || e.mediaType == "application/pgp-keys" {
+		return
+	}
+	binary, mended, ok := d.op.object(e, armor.Message)
+	if !ok {
+		return
+	}
+	head := make([]byte, 64)
+	n, err := io.ReadFull(binary, head)
+	if !beginsEncrypted(head[:n]) || n < 3 {
+		return
+	}
+	plaintext, decryption := d.op.decrypt(io.MultiReader(bytes.NewReader(head[:n]), unlessOver(binary, err)))
+	l := d.layerOf(KindAttachment, part, decryption)
+	l.Repaired = mended
+	d.found(l)
+	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
+		d.replace(e, d.op.file(strings.TrimSuffix(name, path.Ext(name)), plaintext))
+	}
+}
+
+// unlessOver is r unless it ended already.
+func unlessOver(r io.Reader, err error) io.Reader {
+	if err != nil {
+		return bytes.NewReader(nil)
+	}
+	return r
+}
+
+func hasEnding(name string, endings []string) bool {
+	for _, e := range endings {
+		if strings.EqualFold(path.Ext(name), e) {
+			return true
+		}
+	}
+	return false
+}
+
+// file is an attachment that no program shows by itself.
+func (op *opening) file(name string, content Message) Message {
+	out := op.ws.sink()
+	out.Write(join([]field{ //nolint:errcheck // remembered by the sink
+		line("Content-Type", "application/octet-stream"),
+		line("Content-Transfer-Encoding", "base64"),
+		line("Content-Disposition", dispositionAttachment(name)),
+	}, []byte(lineEnd), nil))
+	w := newBase64Writer(out)
+	if _, err := content.WriteTo(w); err != nil {
+		op.fail(err)
+	}
+	op.fail(w.Close())
+	m, err := out.message()
+	op.fail(err)
+	return m
+}
+
+// isAttachment tells whether readers take a leaf for a file.
+func (e *entity) isAttachment() bool {
+	disposition, params := dispositionOf(e.fields)
+	return disposition == "attachment" || params["filename"] != ""
+}
+
+// fileName is the name of a leaf as a file, safe; "" when it has none.
+func (e *entity) fileName() string {
+	_, disposition := dispositionOf(e.fields)
+	if disposition["filename"] == "" && e.params["name"] == "" {
+		return ""
+	}
+	return attachmentName(e.mediaType, e.params, disposition)
+}
+
+// sidecars verifies the files of a multipart that have a signature beside them.
+func (d *deeper) sidecars(e placed, part string) {
+	files := map[string]int{}
+	for i, p := range e.parts {
+		if name := p.fileName(); name != "" {
+			files[name] = i
+		}
+	}
+	for i, p := range e.parts {
+		name := p.fileName()
+		signed, is := files[strings.TrimSuffix(name, path.Ext(name))]
+		if !is || !hasEnding(name, []string{".sig", ".asc"}) || signed == i || d.count >= maxLayers {
+			continue
+		}
+		signature, _, ok := d.op.signature(e.part(i))
+		if !ok || !isSignature(signature) {
+			continue
+		}
+		l := Layer{Kind: KindSidecar, Part: partBelow(part, signed+1)}
+		file := e.part(signed)
+		l.judged(d.op.verify(decoded(file.encoding(), file.content().Reader()), signature))
+		d.found(l)
+	}
+}
+
+// isSignature tells whether binary data are detached signatures.
+func isSignature(binary []byte) bool {
+	count, _ := pgp.CountSignatures(binary)
+	return count > 0
+}

@@ -1,0 +1,299 @@
+package pgpmime
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// entity is a MIME entity (RFC 2045, section 2.4) and where it stands in its message. Only headers are in memory.
+type entity struct {
+	start, body, end int64 // of the header, of the body, and the first byte after
+	fields           []field
+	blank            []byte // the empty line after the header, or none
+	mediaType        string
+	params           map[string]string
+	parts            []*entity // of a multipart
+	closed           bool      // the closing delimiter of the multipart was there
+	embedded         *entity   // the message in it, when readers look into it
+	bareCR, bareLF   bool      // in the body
+	loose            bool      // readers may cut its parts in another way than we do
+	replaced         *Message  // stands in its place from now on
+	newContent       *Message  // stands in the place of its body from now on
+	dropped          bool      // is left out
+}
+
+// parser reads a message in one pass and cuts it at its delimiters (RFC 2046, section 5.1).
+type parser struct {
+	limits Limits
+	in     *bufio.Reader
+	at     int64 // of the next byte
+	line   int64 // where the last line begins
+	ended  int64 // bytes of the last line end
+	middle bool  // the next bytes go on with a line that was too long to be read at once
+
+	open  []string  // boundaries, outermost first; "" for one that was closed
+	over  []*entity // the entities around the place, outermost first
+	parts int
+
+	hit      int   // index in open of the delimiter that was met, or outside
+	hitEnd   int64 // where what stands before it ends: the line end before a delimiter belongs to it
+	isClosed bool
+}
+
+// outside is the hit at the end of the message.
+const outside = -1
+
+// longestLine is how much of a line is read at once. What is longer is no delimiter.
+const longestLine = 64 << 10
+
+// parse cuts a message. An overLimit says which limit it is over; any other error is one of reading.
+func parse(m Message, l Limits) (*entity, error) {
+	p := &parser{limits: l, in: bufio.NewReaderSize(m.Reader(), int(min(longestLine, m.Size()+1))), hit: outside}
+	return p.entity(1)
+}
+
+// kind is what next has read.
+type kind int
+
+const (
+	someLine kind = iota
+	delimiter
+	endOfMessage
+)
+
+// next reads a line, or a part of one that is very long.
+func (p *parser) next() (line []byte, k kind, err error) {
+	starts := !p.middle
+	line, err = p.in.ReadSlice('\n')
+	full := errors.Is(err, bufio.ErrBufferFull)
+	if full && line[len(line)-1] == '\r' { // its line feed may follow
+		if err := p.in.UnreadByte(); err != nil {
+			return nil, endOfMessage, err
+		}
+		line = line[:len(line)-1]
+	}
+	if err != nil && !full && !errors.Is(err, io.EOF) {
+		return nil, endOfMessage, err
+	}
+	if len(line) == 0 {
+		p.hit, p.hitEnd = outside, p.at
+		return nil, endOfMessage, nil
+	}
+	p.middle = full
+	if starts && len(p.open) > 0 && bytes.HasPrefix(line, []byte("--")) {
+		if level, closing := p.delimits(line, full); level >= 0 {
+			p.hit, p.isClosed, p.hitEnd = level, closing, p.at-p.ended
+			p.line, p.at, p.ended = p.at, p.at+int64(len(line)), lineEndOf(line)
+			return line, delimiter, nil
+		}
+	}
+	if starts {
+		p.line = p.at
+	}
+	p.at += int64(len(line))
+	p.note(line)
+	return line, someLine, nil
+}
+
+// delimits tells which boundary a line delimits, the outermost first, and whether it is the last of its delimiters.
+// Blanks may follow. A delimiter with very many blanks is one for some readers only.
+func (p *parser) delimits(line []byte, full bool) (level int, closing bool) {
+	rest := bytes.TrimRight(line[2:], " \t\r\n")
+	for i, boundary := range p.open {
+		after, ok := bytes.CutPrefix(rest, []byte(boundary))
+		if boundary == "" || !ok || (len(after) > 0 && string(after) != "--") {
+			continue
+		}
+		if full {
+			p.over[len(p.over)-1].loose = true
+			return -1, false
+		}
+		return i, len(after) > 0
+	}
+	return -1, false
+}
+
+// note marks the entities around a line that has a line end which not every reader knows.
+func (p *parser) note(line []byte) {
+	p.ended = lineEndOf(line)
+	n := len(line) - int(p.ended)
+	if p.ended == 1 {
+		for i := len(p.over) - 1; i >= 0 && !p.over[i].bareLF; i-- {
+			p.over[i].bareLF = true
+		}
+	}
+	if bytes.IndexByte(line[:n], '\r') >= 0 {
+		for i := len(p.over) - 1; i >= 0 && !p.over[i].bareCR; i-- {
+			p.over[i].bareCR = true
+		}
+	}
+}
+
+// lineEndOf is how many bytes of line end a line has.
+func lineEndOf(line []byte) int64 {
+	switch {
+	case bytes.HasSuffix(line, []byte(lineEnd)):
+		return 2
+	case bytes.HasSuffix(line, []byte("\n")):
+		return 1
+	}
+	return 0
+}
+
+// entity reads one entity, up to a delimiter of an entity around it.
+func (p *parser) entity(depth int) (*entity, error) {
+	if depth > p.limits.Depth {
+		return nil, overLimit{"depth", fmt.Sprintf("it is nested more than %d levels deep", p.limits.Depth)}
+	}
+	if p.parts++; p.parts > p.limits.Parts {
+		return nil, overLimit{"parts", fmt.Sprintf("it has more than %d parts", p.limits.Parts)}
+	}
+	e := &entity{start: p.at}
+	more, err := p.header(e)
+	if err != nil {
+		return nil, err
+	}
+	if more {
+		p.over = append(p.over, e)
+		err = p.content(e, depth)
+		p.over = p.over[:len(p.over)-1]
+	}
+	e.finish(p.hitEnd)
+	return e, err
+}
+
+// header reads the header. It is false when a delimiter or the end came before the empty line.
+func (p *parser) header(e *entity) (more bool, err error) {
+	var raw []byte
+	for {
+		line, k, err := p.next()
+		if err != nil {
+			return false, err
+		}
+		if k != someLine {
+			e.body = e.start + int64(len(raw))
+			e.read(raw[:max(0, min(p.hitEnd-e.start, int64(len(raw))))])
+			return false, nil
+		}
+		if raw = append(raw, line...); len(raw) > p.limits.HeaderBytes {
+			return false, overLimit{"header", fmt.Sprintf("a header is larger than %d bytes", p.limits.HeaderBytes)}
+		}
+		if emptyLine(line) && p.at-p.line == int64(len(line)) {
+			e.body = p.at
+			e.read(raw)
+			return true, nil
+		}
+	}
+}
+
+// read takes the header apart.
+func (e *entity) read(raw []byte) {
+	e.fields, e.blank, _ = split(raw)
+	e.mediaType, e.params = mediaType(e.fields)
+}
+
+// finish sets the end, and takes a line end that belongs to the delimiter off an empty body.
+func (e *entity) finish(end int64) {
+	e.end = max(e.start, end)
+	if e.end < e.body {
+		e.blank = e.blank[:max(0, len(e.blank)-int(e.body-e.end))]
+		e.body = e.end
+	}
+	e.loose = e.loose || manyReadings(e)
+	for _, below := range append(e.parts, e.embedded) {
+		if below != nil { // one that is empty may begin after the line end that is the delimiter's
+			below.start, below.body, below.end = min(below.start, e.end), min(below.body, e.end), min(below.end, e.end)
+		}
+	}
+}
+
+// content reads the body.
+func (p *parser) content(e *entity, depth int) error {
+	switch {
+	case strings.HasPrefix(e.mediaType, "multipart/") && e.params["boundary"] != "":
+		return p.multipart(e, depth)
+	case embedded(e.mediaType, e.fields):
+		inner, err := p.entity(depth + 1)
+		e.embedded = inner
+		return err
+	}
+	return p.skip()
+}
+
+// skip reads up to the next delimiter of any entity around.
+func (p *parser) skip() error {
+	for {
+		if _, k, err := p.next(); err != nil || k != someLine {
+			return err
+		}
+	}
+}
+
+// multipart reads the parts, and what stands before and after them.
+func (p *parser) multipart(e *entity, depth int) error {
+	level := len(p.open)
+	p.open = append(p.open, e.params["boundary"])
+	defer func() { p.open = p.open[:level] }()
+	if err := p.skip(); err != nil {
+		return err
+	}
+	for p.hit == level && !p.isClosed {
+		part, err := p.entity(depth + 1)
+		if err != nil {
+			return err
+		}
+		e.parts = append(e.parts, part)
+	}
+	if p.hit != level {
+		return nil
+	}
+	e.closed = true
+	p.open[level] = ""
+	if len(e.parts) == 0 { // a closing delimiter that closes nothing
+		e.loose = true
+	}
+	return p.skip()
+}
+
+// manyReadings tells the entities whose parts other readers may cut in another way than we do: several types, a
+// multipart type that cannot be parsed or fits no part, and line ends that not every reader knows.
+func manyReadings(e *entity) bool {
+	types := named(e.fields, "content-type")
+	for _, f := range types {
+		if strings.HasPrefix(strings.ToLower(f.value()), "multipart") {
+			return len(types) > 1 || len(e.parts) == 0 || e.bareCR
+		}
+	}
+	return false
+}
+
+// field returns the value of the entity's first field of a name, or "".
+func (e *entity) field(name string) string { return first(e.fields, name) }
+
+// encoding is the entity's transfer encoding.
+func (e *entity) encoding() string { return transferEncoding(e.fields) }
+
+// all calls visit for the entity and everything below, from the outside in, with its part number as in IMAP ("" for the
+// message, "1.2"). What is inside an entity is left out when visit is false.
+func (e *entity) all(part string, visit func(e *entity, part string) bool) {
+	if !visit(e, part) {
+		return
+	}
+	if e.embedded != nil {
+		e.embedded.all(partBelow(part, 1), visit)
+	}
+	for i, p := range e.parts {
+		p.all(partBelow(part, i+1), visit)
+	}
+}
+
+func partBelow(part string, n int) string {
+	if part == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s.%d", part, n)
+}
