@@ -71,7 +71,7 @@ func identities(e *openpgp.Entity) []*openpgp.Identity {
 func encryptionSubkey(e *openpgp.Entity, now time.Time) (key *packet.PublicKey, binding *packet.Signature) {
 	for _, s := range e.Subkeys {
 		b, err := s.Verify(now, nil)
-		if err != nil || s.IsPQ() || !s.PublicKey.PubKeyAlgo.CanEncrypt() || !b.FlagsValid || (!b.FlagEncryptCommunications && !b.FlagEncryptStorage) {
+		if err != nil || s.IsPQ() || !s.PublicKey.PubKeyAlgo.CanEncrypt() || !forEncryption(b) {
 			continue
 		}
 		if binding == nil || b.CreationTime.After(binding.CreationTime) {
@@ -79,6 +79,11 @@ func encryptionSubkey(e *openpgp.Entity, now time.Time) (key *packet.PublicKey, 
 		}
 	}
 	return key, binding
+}
+
+// forEncryption reads the key flags (RFC 9580, section 5.2.3.29).
+func forEncryption(binding *packet.Signature) bool {
+	return binding.FlagsValid && (binding.FlagEncryptCommunications || binding.FlagEncryptStorage)
 }
 
 // serializer is a packet that can be written.

@@ -2,6 +2,7 @@ package pgpmime
 
 import (
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,12 +102,13 @@ func restoreThread(outer, inner []field, name string) []field {
 // written as it is.
 func areMessageIDs(value string) bool {
 	ids := strings.Fields(value)
-	for _, id := range ids {
-		if len(id) < 3 || len(id) > maxLine/2 || id != sentence(id) || id[0] != '<' || strings.IndexAny(id[1:], "<>") != len(id)-2 || id[len(id)-1] != '>' {
-			return false
-		}
-	}
-	return len(ids) > 0
+	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !isMessageID(id) })
+}
+
+func isMessageID(id string) bool {
+	inside, opened := strings.CutPrefix(id, "<")
+	inside, closed := strings.CutSuffix(inside, ">")
+	return opened && closed && inside != "" && !strings.ContainsAny(inside, "<>") && id == sentence(id) && len(id) <= maxLine/2
 }
 
 // dateBlur is how far a Date outside may be from the one inside: policies that hide a Date leave out the time of day or
