@@ -23,8 +23,8 @@ type Reader struct {
 	in        *bufio.Reader
 	values    *values
 	blockType string
-	buffer    []byte // decoded
-	plain     []byte // the part of buffer that was not read yet
+	buffer    []byte  // decoded
+	plain     []byte  // the part of buffer that was not read yet
 	quantum   [4]byte // the beginning of four characters that go on in the next line
 	held      int
 	last      bool // padding or checksum was seen: only END may follow

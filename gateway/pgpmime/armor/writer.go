@@ -22,7 +22,7 @@ type writer struct {
 	blockType string
 	text      []byte // encoded, waiting
 	line      [lineBytes]byte
-	held      int // bytes of an incomplete line in line
+	held      int    // bytes of an incomplete line in line
 	beginning []byte // of the object, up to its first packet's version
 	tables    *crcTables
 	crc       uint32
