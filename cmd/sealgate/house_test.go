@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"gateway/submission", "gateway/smarthost", "gateway/mailbox"},
 	{"gateway"},
 	{"web"},
+	{"cmd/sealgate/sop"},
 	{"cmd/sealgate"},
 }
 

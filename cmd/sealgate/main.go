@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,7 @@ type commands struct {
 	Compose  composeCommand  `cmd:"" help:"Send a message as a group, through the same door as the ticket system."`
 	Queue    queueCommand    `cmd:"" help:"The delivery queue: list, hold, retry, delete."`
 	Activity activityCommand `cmd:"" help:"The activity log: list, export, verify."`
+	Sop      sopCommand      `cmd:"" passthrough:"" help:"Stateless OpenPGP: the engine alone, with keys in files."`
 }
 
 // session is what every command gets: where it reads and writes, and which configuration it uses.
@@ -52,7 +54,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run parses args, runs one command and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+// run parses args, runs one command and returns the exit code: 0 done, 1 failed, 2 wrong usage; sop has its own.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	var c commands
 	exit := -1
@@ -77,6 +79,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config}
 	if err := parsed.Run(s); err != nil {
+		var code exitCode
+		if errors.As(err, &code) {
+			return int(code)
+		}
 		fmt.Fprintln(errOut, "sealgate:", err)
 		return 1
 	}

@@ -1,0 +1,145 @@
+package sop
+
+import (
+	"crypto"
+	"fmt"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// runUpdateKey keeps secret keys fit for use: it takes in what --merge-certs knows of them, renews self-signatures that
+// are made with a weak hash, and adds a subkey for encryption where none is left. It prolongs nothing and advertises
+// nothing new.
+func runUpdateKey(i *invocation) error {
+	passwords, err := i.passwords("--with-key-password")
+	if err != nil {
+		return err
+	}
+	content, err := i.standardInput()
+	if err != nil {
+		return err
+	}
+	keys, err := i.loadKeys(content, "")
+	if err != nil {
+		return err
+	}
+	copies, err := i.certificates(i.options["--merge-certs"])
+	if err != nil {
+		return err
+	}
+	var all []byte
+	for _, l := range keys {
+		updated, err := i.update(l, copies, passwords)
+		if err != nil {
+			return err
+		}
+		all = append(all, updated.bytes()...)
+	}
+	return i.emit(armor.PrivateKey, all)
+}
+
+func (i *invocation) update(l *loaded, copies []*loaded, passwords [][]byte) (transferable, error) {
+	key := l.mergedWith(copies)
+	found, err := i.load(key.bytes(), "")
+	if err != nil {
+		return nil, err
+	}
+	merged := found[0] // judged again: a copy may hold a revocation
+	if merged.Revoked {
+		return nil, fail(PrimaryKeyBad, "the primary key %s is revoked: make a new key", merged.Fingerprint)
+	}
+	if merged.ForSigning(i.Now) == keyring.Weak {
+		return nil, fail(PrimaryKeyBad, "the primary key %s is too weak: make a new key", merged.Fingerprint)
+	}
+	if err := merged.unlock(passwords); err != nil {
+		return nil, err
+	}
+	primary := merged.primarySecret()
+	if primary == nil {
+		return merged.packets, nil // without it nothing can be signed
+	}
+	key, secrets := merged.packets, merged.secrets
+	if err := i.renew(key, primary); err != nil {
+		return nil, err
+	}
+	if merged.ForEncryption(i.Now) == keyring.NoEncryption && !i.has("--signing-only") && !i.has("--no-added-capabilities") {
+		c, secret, err := i.encryptionSubkey(primary)
+		if err != nil {
+			return nil, err
+		}
+		key, secrets = append(key, c), append(secrets, secret)
+	}
+	return key, i.protect(key, secrets, merged.password)
+}
+
+// renew signs again what the primary key says with a weak hash about itself, its user IDs and its subkeys.
+func (i *invocation) renew(key transferable, primary *packet.PrivateKey) error {
+	for n := range key {
+		newest := newestSelfSignature(key[n], &primary.PublicKey)
+		if newest == nil || !weakHash(newest.Hash) || newest.CreationTime.After(i.Now) {
+			continue
+		}
+		if err := i.renewOne(&key[n], newest, primary); err != nil {
+			return fmt.Errorf("update key: %w", err)
+		}
+	}
+	return nil
+}
+
+func (i *invocation) renewOne(c *component, old *packet.Signature, primary *packet.PrivateKey) (err error) {
+	s := *old
+	s.Hash, s.CreationTime = crypto.SHA512, i.Now
+	if old.SigLifetimeSecs != nil && *old.SigLifetimeSecs > 0 && old.SigExpired(i.Now) {
+		return nil
+	}
+	switch {
+	case old.SigType == packet.SigTypeDirectSignature:
+		err = s.SignDirectKeyBinding(&primary.PublicKey, primary, i.signing())
+	case c.isUserID():
+		err = s.SignUserId(string(c.head.Contents), &primary.PublicKey, primary, i.signing())
+	default:
+		return nil // a subkey's back-signature would be needed too: a new subkey is the better answer
+	}
+	if err == nil {
+		c.add(opaque(&s))
+	}
+	return err
+}
+
+// newestSelfSignature is the last thing that the primary key said about a component, nil when that was a revocation.
+func newestSelfSignature(c component, primary *packet.PublicKey) (newest *packet.Signature) {
+	for _, s := range c.signatures() {
+		if s.CheckKeyIdOrFingerprint(primary) && (newest == nil || s.CreationTime.After(newest.CreationTime)) {
+			newest = s
+		}
+	}
+	if newest != nil && newest.SigType == packet.SigTypeCertificationRevocation {
+		return nil
+	}
+	return newest
+}
+
+func weakHash(h crypto.Hash) bool {
+	return h == crypto.SHA1 || h == crypto.MD5 || h == crypto.RIPEMD160
+}
+
+// encryptionSubkey makes a subkey of the primary key's version.
+func (i *invocation) encryptionSubkey(primary *packet.PrivateKey) (component, *packet.PrivateKey, error) {
+	name := "draft-koch-eddsa-for-openpgp-00"
+	if primary.Version == 6 {
+		name = "rfc9580"
+	}
+	p, err := profileOf("generate-key", name)
+	if err != nil {
+		return component{}, nil, err
+	}
+	e := &openpgp.Entity{PrimaryKey: &primary.PublicKey, PrivateKey: primary}
+	if err := e.AddEncryptionSubkey(p.config(i)); err != nil {
+		return component{}, nil, fmt.Errorf("update key: %w", err)
+	}
+	sub := e.Subkeys[0]
+	return component{opaque(sub.PrivateKey), []*packet.OpaquePacket{opaque(sub.Bindings[0].Packet)}}, sub.PrivateKey, nil
+}
