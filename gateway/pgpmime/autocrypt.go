@@ -138,7 +138,7 @@ func certificateAttachment(e *openpgp.Entity) (name string, armored []byte, err 
 		return "", nil, err
 	}
 	armored, err = armorOf(openpgp.PublicKeyType, binary.Bytes())
-	return "OpenPGP_0x" + e.PrimaryKey.KeyIdString() + ".asc", append(armored, lineEnd...), err
+	return "OpenPGP_0x" + e.PrimaryKey.KeyIdString() + ".asc", armored, err
 }
 
 // userIDs are the packets of all user IDs that the key has certified.

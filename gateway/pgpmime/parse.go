@@ -271,9 +271,6 @@ func manyReadings(e *entity) bool {
 	return false
 }
 
-// field returns the value of the entity's first field of a name, or "".
-func (e *entity) field(name string) string { return first(e.fields, name) }
-
 // encoding is the entity's transfer encoding.
 func (e *entity) encoding() string { return transferEncoding(e.fields) }
 

@@ -20,7 +20,8 @@ const secretText = "Content-Type: text/plain\r\n\r\nThe canary sings at dawn.\r\
 func TestTamperedSignatureIsNeverGood(t *testing.T) {
 	c := newCast(t)
 	message := protect(t, header+secretText, pgpmime.Signed, c.people["alice"])
-	signedPart := bytes.Index(message, []byte("Content-Type: text/plain"))
+	signedPart := bytes.Index(message, []byte("\r\n--=_"))
+	signedPart += 2 + bytes.Index(message[signedPart+2:], []byte("\r\n")) + 2
 	end := bytes.Index(message, []byte("dawn.\r\n")) + len("dawn.\r\n")
 	for at := range message {
 		altered := bytes.Clone(message)
