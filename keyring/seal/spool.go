@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -48,15 +49,17 @@ func unlink(path string) error {
 	return nil
 }
 
-// SpoolFile is written once, then read any number of times, then removed. Writing is not safe for concurrent use;
-// readers are independent of each other.
+// SpoolFile is written once, then read any number of times, then removed. It is safe for concurrent use, though only one
+// should write; readers are independent of each other.
 type SpoolFile struct {
 	file    *os.File
 	key     Key
 	context EncryptionContext
-	sealing io.WriteCloser
+
+	mu      sync.Mutex     // guards what follows
+	sealing io.WriteCloser // nil once writing has ended
 	size    int64
-	closed  bool
+	random  randomAccess
 }
 
 // Create starts a new spool file. The caller must Remove it.
@@ -80,8 +83,13 @@ func (s *Spool) Create() (*SpoolFile, error) {
 }
 
 // Write appends plaintext. An error, such as syscall.ENOSPC on a full disk, ends the file: it cannot be read. Bytes are
-// buffered, so the error may come from a later Write or from Reader.
+// buffered, so the error may come from a later Write or from Reader. After the first Reader or ReadAt writing is an error.
 func (f *SpoolFile) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sealing == nil {
+		return 0, errors.New("spool: written after it was read")
+	}
 	n, err := f.sealing.Write(p)
 	f.size += int64(n)
 	if err != nil {
@@ -91,15 +99,30 @@ func (f *SpoolFile) Write(p []byte) (int, error) {
 }
 
 // Size is the number of plaintext bytes written so far.
-func (f *SpoolFile) Size() int64 { return f.size }
+func (f *SpoolFile) Size() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.size
+}
+
+// endWriting seals the last chunk, unless that was done. The writer's buffer goes.
+func (f *SpoolFile) endWriting() error {
+	if f.sealing == nil {
+		return nil
+	}
+	if err := f.sealing.Close(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	f.sealing = nil
+	return nil
+}
 
 // Reader ends writing and returns a new reader from the start, which is usable until Remove.
 func (f *SpoolFile) Reader() (io.ReadCloser, error) {
-	if !f.closed {
-		if err := f.sealing.Close(); err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
-		}
-		f.closed = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.endWriting(); err != nil {
+		return nil, err
 	}
 	info, err := f.file.Stat()
 	if err != nil {
@@ -112,8 +135,11 @@ func (f *SpoolFile) Reader() (io.ReadCloser, error) {
 	return io.NopCloser(r), nil
 }
 
-// Remove releases the file and wipes its key. It may be called more than once.
+// Remove releases the file and wipes its key and what was read. It may be called more than once.
 func (f *SpoolFile) Remove() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.random.wipe()
 	f.key.Wipe()
 	if err := f.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("spool: %w", err)
