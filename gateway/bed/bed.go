@@ -1,4 +1,5 @@
-// Package bed starts real mail peers on loopback for tests: Dovecot, Postfix, gpg. It is imported by tests only.
+// Package bed runs real mail peers for tests: Dovecot and Postfix on loopback, and the programs that speak OpenPGP. It is
+// imported by tests only.
 //
 // What enters is a test; what leaves is a running peer with an address, and messages that the peer made or read. Every
 // peer gets a temporary folder and ports from the kernel, and is stopped by its test through its own pid. When
@@ -16,7 +17,8 @@ import (
 
 // Need skips the test, or fails it when SEALGATE_PEERS=required, unless every program is installed. A program is a
 // name or an absolute path. For each missing one it logs a line "PEER-MISSING: name", which a summary can count.
-// Dovecot and Postfix count as missing unless the tests run as root: both change to users of their own.
+// Dovecot and Postfix count as missing unless the tests run as root: both change to users of their own. "openpgpjs" is the
+// JavaScript library, which make peers installs.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	sentence := ""
