@@ -97,7 +97,7 @@ func typeOf(binary []byte) (string, error) {
 			return "", errNoOpenPGP
 		}
 		switch p.Tag {
-		case 10, tagSignature: // a marker says nothing; signatures stand alone, or before a text
+		case tagMarker, tagSignature: // a marker says nothing; signatures stand alone, or before a text
 		case tagSecretKey:
 			return armor.PrivateKey, nil
 		case tagPublicKey:

@@ -17,9 +17,11 @@ const (
 	tagSecretKey     = 5
 	tagPublicKey     = 6
 	tagSecretSubkey  = 7
+	tagMarker        = 10
 	tagUserID        = 13
 	tagPublicSubkey  = 14
 	tagUserAttribute = 17
+	tagPadding       = 21
 )
 
 // component is a key, a user ID or a user attribute, with the packets that follow it: mostly signatures.

@@ -3,7 +3,9 @@ package sop
 import (
 	"bytes"
 	"errors"
+	"io"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
@@ -22,8 +24,8 @@ func runVerify(i *invocation) error {
 	if err != nil {
 		return fail(BadData, "%s: %v", i.arguments[0], err)
 	}
-	if count, _ := pgp.CountSignatures(signatures); count == 0 {
-		return fail(BadData, "%s holds no signature", i.arguments[0])
+	if count, _ := pgp.CountSignatures(signatures); count == 0 || !onlySignatures(signatures) {
+		return fail(BadData, "%s holds something else than signatures", i.arguments[0])
 	}
 	data, err := i.standardInput()
 	if err != nil {
@@ -39,6 +41,21 @@ func runVerify(i *invocation) error {
 	}
 	_, err = i.out.Write(lines)
 	return err
+}
+
+// onlySignatures tells signatures from certificates and messages. Markers, padding and what a later standard may add
+// there (RFC 9580, section 4.3: types from 40) do no harm.
+func onlySignatures(binary []byte) bool {
+	packets := packet.NewOpaqueReader(bytes.NewReader(binary))
+	for {
+		p, err := packets.Next()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if p.Tag != tagSignature && p.Tag != tagMarker && p.Tag != tagPadding && p.Tag < 40 {
+			return false
+		}
+	}
 }
 
 func (i *invocation) verifier(names []string, notBefore, notAfter string) (v verifier, err error) {
