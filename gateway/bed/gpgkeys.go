@@ -115,6 +115,29 @@ func (g *GPGWithKeys) Verify(plain, signature, signer []byte) error {
 	return err
 }
 
+// Clearsign signs a text.
+func (g *GPGWithKeys) Clearsign(text, key []byte) ([]byte, error) {
+	fingerprint, err := g.hold(key)
+	if err != nil {
+		return nil, err
+	}
+	message, _, err := g.Try(g.t, text, "--clearsign", "--local-user", fingerprint)
+	return message, err
+}
+
+// ReadClearsigned verifies one.
+func (g *GPGWithKeys) ReadClearsigned(message, signer []byte) ([]byte, error) {
+	by, err := g.hold(signer)
+	if err != nil {
+		return nil, err
+	}
+	text, status, err := g.Try(g.t, message, "--decrypt")
+	if err == nil && !signedBy(status, by) {
+		err = ErrNotSigned
+	}
+	return text, err
+}
+
 // signedBy looks for the status line of a signature that is good in every respect; it ends with the primary key.
 func signedBy(status, fingerprint string) bool {
 	for line := range strings.Lines(status) {

@@ -31,6 +31,10 @@ type OpenPGP interface {
 	Sign(plain, key []byte) (signature []byte, err error)
 	// Verify checks a detached signature.
 	Verify(plain, signature, signer []byte) error
+	// Clearsign signs a text so that people can read it (RFC 9580, section 7).
+	Clearsign(text, key []byte) (message []byte, err error)
+	// ReadClearsigned returns the text that such a signature covers; without the signer's good signature that is an error.
+	ReadClearsigned(message, signer []byte) (text []byte, err error)
 }
 
 // ErrNotSigned tells that a program opened a message but vouched for no signature.

@@ -161,3 +161,15 @@ func (o *OpenPGPJS) Verify(plain, signature, signer []byte) error {
 	_, _, err := o.do(openPGPJSTask{Task: "verify", Plain: plain, Signature: string(signature), Signer: string(signer)})
 	return err
 }
+
+// Clearsign signs a text.
+func (o *OpenPGPJS) Clearsign(text, key []byte) ([]byte, error) {
+	message, _, err := o.do(openPGPJSTask{Task: "clearsign", Plain: text, Key: string(key)})
+	return message, err
+}
+
+// ReadClearsigned verifies one.
+func (o *OpenPGPJS) ReadClearsigned(message, signer []byte) ([]byte, error) {
+	text, _, err := o.do(openPGPJSTask{Task: "readClearsigned", Message: string(message), Signer: string(signer)})
+	return text, err
+}

@@ -129,6 +129,25 @@ func (r *RNP) Verify(plain, signature, signer []byte) error {
 	return err
 }
 
+// Clearsign signs a text.
+func (r *RNP) Clearsign(text, key []byte) ([]byte, error) {
+	id, err := r.keyID(key)
+	if err != nil {
+		return nil, err
+	}
+	message, _, err := r.with([][]byte{key}, text, "--clearsign", "--userid", id)
+	return message, err
+}
+
+// ReadClearsigned verifies one.
+func (r *RNP) ReadClearsigned(message, signer []byte) ([]byte, error) {
+	text, words, err := r.with([][]byte{signer}, message, "--decrypt")
+	if err == nil && !bytes.Contains(words, []byte("Good signature")) {
+		err = ErrNotSigned
+	}
+	return text, err
+}
+
 // with runs rnp with a home that holds keys.
 func (r *RNP) with(keys [][]byte, stdin []byte, args ...string) (stdout, words []byte, err error) {
 	home, err := r.home(keys...)

@@ -125,3 +125,13 @@ func (s *SOP) InlineVerify(message, signer []byte) (plain []byte, err error) {
 	}
 	return s.output(message, "inline-verify", path)
 }
+
+// Clearsign signs a text.
+func (s *SOP) Clearsign(text, key []byte) ([]byte, error) {
+	return s.InlineSign(text, key, "clearsigned")
+}
+
+// ReadClearsigned verifies one.
+func (s *SOP) ReadClearsigned(message, signer []byte) ([]byte, error) {
+	return s.InlineVerify(message, signer)
+}

@@ -85,3 +85,21 @@ func (s *SQ) Verify(plain, signature, signer []byte) error {
 	_, err = s.output(plain, "verify", "--detached", paths[0], "--signer-cert", paths[1])
 	return err
 }
+
+// Clearsign signs a text.
+func (s *SQ) Clearsign(text, key []byte) ([]byte, error) {
+	path, err := s.file(key)
+	if err != nil {
+		return nil, err
+	}
+	return s.output(text, "sign", "--cleartext-signature", "--signer-key", path)
+}
+
+// ReadClearsigned verifies one.
+func (s *SQ) ReadClearsigned(message, signer []byte) ([]byte, error) {
+	path, err := s.file(signer)
+	if err != nil {
+		return nil, err
+	}
+	return s.output(message, "verify", "--signer-cert", path)
+}

@@ -13,8 +13,8 @@ import (
 
 // document is docs/interop.md in the making.
 type document struct {
-	WeWrite, TheyWrite, Kinds, Containers string // tables
-	Notes                                 []string
+	WeWrite, TheyWrite, Kinds, Inline, Containers string // tables
+	Notes                                         []string
 }
 
 var documentPath = filepath.Join("..", "..", "docs", "interop.md")
@@ -58,7 +58,7 @@ func versionsSection(t *testing.T, versions *sync.Map) string {
 func newDocument() *document {
 	d := &document{}
 	d.WeWrite, d.TheyWrite = d.keysTable(weWrite), d.keysTable(theyWrite)
-	d.Kinds, d.Containers = d.kindsTable(), d.containersTable()
+	d.Kinds, d.Inline, d.Containers = d.kindsTable(), d.inlineTable(), d.containersTable()
 	return d
 }
 
@@ -97,6 +97,29 @@ func (d *document) kindsTable() string {
 			row := []string{p.name, theirs.name}
 			for _, a.direction = range []string{weWrite, theyWrite} {
 				row = append(row, d.cell(a))
+			}
+			rows = append(rows, row)
+		}
+	}
+	return table(rows)
+}
+
+// inlineTable has a row for each form of inline PGP in each direction.
+func (d *document) inlineTable() string {
+	rows := [][]string{{"form"}}
+	for _, p := range peers() {
+		rows[0] = append(rows[0], p.name)
+	}
+	for _, direction := range []string{weWrite, theyWrite} {
+		who, _, _ := strings.Cut(direction, ",")
+		for _, f := range inlineForms {
+			row := []string{who + " " + strings.TrimPrefix(string(f), "inline, ")}
+			for _, p := range peers() {
+				word := "yes"
+				if e, fails := expected(attempt{direction, p.name, p.kinds[0].name, ourKinds[0].name, f}); fails {
+					word = "no" + d.notes([]string{e.why})
+				}
+				row = append(row, word)
 			}
 			rows = append(rows, row)
 		}

@@ -18,6 +18,7 @@ const (
 	noNewIDs  = "It does not know the ids 27 and 25, under which RFC 9580 lists Ed25519 and X25519 since 2024."
 	noV6      = "It does not know keys and signatures of version 6 (RFC 9580)."
 	noQuantum = "It does not know the post-quantum algorithms (RFC 9980)."
+	noClear   = "Its command line, of an early draft, has no clearsigned text."
 	losesText = "It shows nothing of a message that such a key signed, although it can decrypt it."
 	noOthers  = "It refuses a message that is encrypted to such a key as well as to its own, as our copies for the group are."
 )
@@ -29,6 +30,7 @@ func expectations() []expectation {
 	ours := append(newIDs, six...)
 	signs, encrypts := []form{signed, both}, []form{encrypted, both}
 	text := []form{unverified}
+	readable := []form{clearsigned}
 	anyText := []form{encrypted, unverified}
 	return []expectation{
 		{weWrite, "gpg", newIDs, signs, "imported no key", noNewIDs},
@@ -61,6 +63,9 @@ func expectations() []expectation {
 		{theyWrite, "gosop", newIDs, encrypts, "error in reading key ring", noNewIDs},
 		{theyWrite, "gosop", six, encrypts, "error in reading key ring", noV6},
 		{theyWrite, "OpenPGP.js", quantum, encrypts, "No key packet found", noQuantum},
+
+		{weWrite, "gosop", []string{v4Legacy}, readable, "Unsupported subcommand", noClear},
+		{theyWrite, "gosop", []string{v4Legacy}, readable, "Unsupported subcommand", noClear},
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	theyWrite = "they write, we read"
 )
 
-// form is what is tried in each cell: PGP/MIME as RFC 3156 has it.
+// form is what is tried in each cell: PGP/MIME as RFC 3156 has it, and inline PGP.
 type form string
 
 const (
@@ -27,7 +27,7 @@ const (
 func (f form) signs() bool    { return f != encrypted }
 func (f form) encrypts() bool { return f != signed }
 
-// formsOf are those of a direction. The reader without our certificate comes first: gpg keeps what it was handed.
+// formsOf are those of PGP/MIME in a direction. The reader without our certificate comes first: gpg keeps what it was handed.
 func formsOf(direction string) []form {
 	if direction == weWrite {
 		return []form{unverified, signed, encrypted, both}
@@ -83,6 +83,9 @@ func (p peer) play(t *testing.T, keys ourKeys) string {
 				}
 				check(t, attempt{theyWrite, p.name, theirs.name, ours.name, form}, sendIn(them, us, form))
 			}
+			if i == 0 && j == 0 {
+				p.playInline(t, them, us)
+			}
 		}
 	}
 	return version
@@ -104,7 +107,7 @@ func attempts() []attempt {
 		for i, theirs := range p.kinds {
 			for _, ours := range ourKindsWith(i) {
 				for _, direction := range []string{weWrite, theyWrite} {
-					for _, form := range formsOf(direction) {
+					for _, form := range append(formsOf(direction), inlineForms...) {
 						all = append(all, attempt{direction, p.name, theirs.name, ours.name, form})
 					}
 				}

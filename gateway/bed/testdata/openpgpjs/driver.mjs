@@ -67,6 +67,18 @@ const tasks = {
     });
     return {};
   },
+  async clearsign({ plain, key }) {
+    const message = await openpgp.createCleartextMessage({ text: Buffer.from(plain, 'base64').toString() });
+    return { text: await openpgp.sign({ message, signingKeys: await secret(key) }) };
+  },
+  async readClearsigned({ message, signer }) {
+    const opened = await openpgp.verify({
+      message: await openpgp.readCleartextMessage({ cleartextMessage: message }),
+      verificationKeys: await certificate(signer),
+      expectSigned: true,
+    });
+    return { text: opened.data };
+  },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
