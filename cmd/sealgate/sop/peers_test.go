@@ -13,14 +13,28 @@ import (
 	"github.com/sealgate/sealgate/gateway/bed"
 )
 
+// program is what every peer can do, and we too (see bed.OpenPGP).
+type program interface {
+	Generate(userID, kind string) ([]byte, error)
+	Certificate(key []byte) ([]byte, error)
+	Encrypt(plain, signer []byte, certificates ...[]byte) ([]byte, error)
+	Decrypt(message, key, signer []byte) ([]byte, error)
+	Sign(plain, key []byte) ([]byte, error)
+	Verify(plain, signature, signer []byte) error
+}
+
+// inliner is what a peer with a recent revision of the same command line has besides.
+type inliner interface {
+	InlineSign(plain, key []byte, as string) ([]byte, error)
+	InlineVerify(message, signer []byte) ([]byte, error)
+}
+
 // ours is our own command line as the peers see it. Secret keys, certificates and messages are handed over as files of
 // a folder.
 type ours struct {
 	folder string
 	count  int
 }
-
-var _ bed.OpenPGP = (*ours)(nil)
 
 func (o *ours) file(content []byte) string {
 	o.count++
@@ -37,11 +51,6 @@ func (o *ours) run(stdin []byte, args ...string) ([]byte, error) {
 		return nil, errors.New(r.words)
 	}
 	return r.out, nil
-}
-
-func (o *ours) Version() (string, error) {
-	out, err := o.run(nil, "version")
-	return string(out), err
 }
 
 func (o *ours) Generate(userID, kind string) ([]byte, error) {
@@ -83,12 +92,6 @@ func (o *ours) Verify(plain, signature, signer []byte) error {
 	return err
 }
 
-// inliner is what a peer with the same command line has besides.
-type inliner interface {
-	InlineSign(plain, key []byte, as string) ([]byte, error)
-	InlineVerify(message, signer []byte) ([]byte, error)
-}
-
 func (o *ours) InlineSign(plain, key []byte, as string) ([]byte, error) {
 	return o.run(plain, "inline-sign", "--as="+as, o.file(key))
 }
@@ -103,7 +106,7 @@ const text = "Grüße, zweite Zeile:\n- and a dash\n"
 // TestPeers: we read what each peer writes, and each peer what we write, with its own keys and with ours.
 func TestPeers(t *testing.T) {
 	for name, peer := range map[string]struct {
-		start  func(testing.TB) bed.OpenPGP
+		start  func(testing.TB) program
 		kinds  []string // of our keys that it knows
 		inline bool     // it has inline-sign and inline-verify
 	}{
@@ -111,7 +114,7 @@ func TestPeers(t *testing.T) {
 		"gosop":          {sopPeer("gosop"), []string{version4, rsa}, false},
 		"pgpainless-cli": {sopPeer("pgpainless-cli"), []string{version4}, true}, // it takes a second for each call
 		"openpgpjs": {
-			func(t testing.TB) bed.OpenPGP { return bed.NewOpenPGPJS(t) }, []string{version4, rsa, version6}, false,
+			func(t testing.TB) program { return bed.NewOpenPGPJS(t) }, []string{version4, rsa, version6}, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,12 +146,12 @@ func made(t *testing.T) func([]byte, error) []byte {
 	}
 }
 
-func sopPeer(name string) func(testing.TB) bed.OpenPGP {
-	return func(t testing.TB) bed.OpenPGP { return bed.NewSOP(t, name) }
+func sopPeer(name string) func(testing.TB) program {
+	return func(t testing.TB) program { return bed.NewSOP(t, name) }
 }
 
 // pass walks one key through all that both sides can do, in one direction.
-func pass(t *testing.T, writer, reader bed.OpenPGP, key, cert []byte, inline bool) {
+func pass(t *testing.T, writer, reader program, key, cert []byte, inline bool) {
 	message := made(t)(writer.Encrypt([]byte(text), key, cert))
 	if plain, err := reader.Decrypt(message, key, cert); err != nil || string(plain) != text {
 		t.Errorf("decrypt: %q, %v", plain, err)
