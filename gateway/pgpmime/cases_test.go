@@ -19,34 +19,54 @@ import (
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
-// TestCases plays testdata/cases. Each file tells what it shows, the verdict it wants, and the message, in which
-//
-//	@@ signed alice     …  @@ end   stands for the entity between the lines, signed,
-//	@@ encrypted desk   …  @@ end   for that entity encrypted,
-//	@@ sealed desk      …  @@ end   for that entity signed by alice inside the encryption,
-//	@@ armored desk     …  @@ end   for the armored ciphertext alone,
-//	@@ literal          …  @@ end   for an armored OpenPGP message that is not encrypted,
-//
-// {CR} and {NUL} for these characters. alice is a customer whose key was approved, mallory's was not, nobody has
-// stranger's; desk is ours.
+// TestCases opens each message of testdata/cases with the frozen keys, as if it were the day that the case tells. The
+// opened message and the verdict with its tree must be, byte for byte, those beside it, and what the recipe wants.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/cases/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases found", err)
+	recipes := readRecipes(t)
+	if len(recipes) < 80 {
+		t.Errorf("%d cases: some are gone", len(recipes))
 	}
-	c := newCast(t)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	keys := readCaseKeys(t)
+	names := keys.names()
+	for _, r := range recipes {
+		t.Run(r.name, func(t *testing.T) {
+			o := r.open(t, r.frozen(t, ".eml"), keys)
+			r.check(t, o, names)
+			if want := r.frozen(t, ".out"); !bytes.Equal(o.Message, want) {
+				t.Errorf("opened:\n%s\nwant:\n%s", o.Message, want)
 			}
-			c.play(t, string(text))
+			if got, want := tree(o, names), string(r.frozen(t, ".tree")); got != want {
+				t.Errorf("verdict:\n%s\nwant:\n%s", got, want)
+			}
 		})
 	}
 }
 
-// cast are the people in the cases.
+func (r recipe) file(ending string) string {
+	return filepath.Join("testdata", "cases", r.name+ending)
+}
+
+func (r recipe) frozen(t testing.TB, ending string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(r.file(ending))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// open opens a message as the recipe says.
+func (r recipe) open(t testing.TB, message []byte, keys caseKeys) pgpmime.Opened {
+	t.Helper()
+	o, err := pgpmime.Open(message, keys.keyring(r.holdings), pgpmime.Options{Now: r.at, Instance: "sealgate.test", Limits: r.limits, Inline: r.inline})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// cast are people whose keys are made anew for one test: alice is a customer whose key was approved, mallory's was not,
+// nobody has stranger's; desk is ours.
 type cast struct {
 	people map[string]*openpgp.Entity
 	keys   heldKeys
@@ -64,49 +84,6 @@ func newCast(t testing.TB) cast {
 		{Entity: c.people["alice"], Approved: true}, {Entity: c.people["bob"], Approved: true}, {Entity: c.people["mallory"]},
 	}}
 	return c
-}
-
-// play checks one case: the lines before the empty one are what it wants.
-func (c cast) play(t *testing.T, text string) {
-	wanted, message, _ := strings.Cut(text, "\n\n")
-	expanded := c.expand(t, strings.Split(strings.TrimSuffix(message, "\n"), "\n"))
-	expanded = strings.NewReplacer("\n", "\r\n", "{CR}", "\r", "{NUL}", "\x00").Replace(strings.ReplaceAll(expanded, "\r\n", "\n"))
-	o := open(t, []byte(expanded), c.keys)
-	checkStamp(t, o)
-	shown := string(o.Message)
-	_, below, _ := strings.Cut(shown, "Sealgate-Verdict:")
-	for line := range strings.Lines(wanted) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		switch key {
-		case "shows":
-		case "verdict":
-			if got := fmt.Sprintf("%s %s", o.Verdict.Encryption, o.Verdict.Signature); got != value {
-				t.Errorf("verdict %q, want %q: %s", got, value, o.Verdict)
-			}
-		case "has":
-			if !strings.Contains(shown, value) {
-				t.Errorf("%q is not in\n%s", value, shown)
-			}
-		case "lacks":
-			if strings.Contains(strings.ToLower(below), strings.ToLower(value)) {
-				t.Errorf("%q is in\n%s", value, shown)
-			}
-		case "subject":
-			if o.Subject != value {
-				t.Errorf("subject %q, want %q", o.Subject, value)
-			}
-		case "changed":
-			if fmt.Sprint(o.Changed) != value {
-				t.Errorf("changed %v", o.Changed)
-			}
-		case "waiting":
-			if fmt.Sprint(len(o.WaitingFor)) != value {
-				t.Errorf("waiting for %v", o.WaitingFor)
-			}
-		default:
-			t.Fatalf("the case wants %q, which nobody knows", key)
-		}
-	}
 }
 
 // checkStamp reads the stamp back as a ticket system would: each field once, and the whole verdict in one of them.
@@ -142,91 +119,17 @@ func checkStamp(t testing.TB, o pgpmime.Opened) {
 	}
 }
 
-// expand replaces the blocks of a case, the inner ones first.
-func (c cast) expand(t *testing.T, lines []string) string {
-	var out strings.Builder
-	for i := 0; i < len(lines); i++ {
-		order, is := strings.CutPrefix(lines[i], "@@ ")
-		if !is {
-			out.WriteString(lines[i] + "\n")
-			continue
-		}
-		depth, end := 1, i+1
-		for ; end < len(lines); end++ {
-			if lines[end] == "@@ end" {
-				depth--
-			} else if strings.HasPrefix(lines[end], "@@ ") {
-				depth++
-			}
-			if depth == 0 {
-				break
-			}
-		}
-		what, who, _ := strings.Cut(order, " ")
-		out.WriteString(c.block(t, what, c.people[who], c.expand(t, lines[i+1:end])))
-		i = end
-	}
-	return out.String()
-}
-
-func (c cast) block(t *testing.T, what string, who *openpgp.Entity, entity string) string {
-	entity = strings.ReplaceAll(strings.ReplaceAll(entity, "\r\n", "\n"), "\n", "\r\n")
-	switch what {
-	case "signed":
-		return wrapped(t, pgpmime.Signed, entity, who, nil)
-	case "encrypted":
-		return wrapped(t, pgpmime.Encrypted, entity, nil, who)
-	case "sealed":
-		return wrapped(t, pgpmime.SignedEncrypted, entity, c.people["alice"], who)
-	case "armored":
-		return armored(t, func(w *bytes.Buffer) error {
-			p, err := openpgp.Encrypt(w, []*openpgp.Entity{who}, nil, nil, nil, configAt(now))
-			if err != nil {
-				return err
-			}
-			return writeAll(p, entity)
-		})
-	case "literal":
-		return armored(t, func(w *bytes.Buffer) error {
-			p, err := packet.SerializeLiteral(noClose{w}, true, "", 0)
-			if err != nil {
-				return err
-			}
-			return writeAll(p, entity)
-		})
-	}
-	t.Fatalf("the case has a block %q, which nobody knows", what)
-	return ""
-}
-
-// wrapped returns an entity that is protected, without fields that describe the message. All fields of the entity are
-// protected: a case may put there what a sender should not.
-func wrapped(t *testing.T, p pgpmime.Protection, entity string, signer, to *openpgp.Entity) string {
-	if p == pgpmime.Signed {
-		return rawSigned(t, entity, signer, configAt(now))
-	}
-	var binary bytes.Buffer
-	var signers []*openpgp.Entity
-	if signer != nil {
-		signers = []*openpgp.Entity{signer}
-	}
-	w, err := openpgp.Encrypt(&binary, []*openpgp.Entity{to}, nil, signers, nil, configAt(now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := writeAll(w, entity); err != nil {
-		t.Fatal(err)
-	}
-	return rawEncrypted(t, binary.Bytes())
-}
-
 // rawEncrypted puts any OpenPGP message into a multipart/encrypted.
 func rawEncrypted(t testing.TB, binary []byte) string {
-	text := armored(t, func(w *bytes.Buffer) error { _, err := w.Write(binary); return err })
+	return pgpMIME(armored(t, func(w *bytes.Buffer) error { _, err := w.Write(binary); return err }))
+}
+
+// pgpMIME is a multipart/encrypted (RFC 3156, section 4) around armor.
+func pgpMIME(armor string) string {
 	boundary := "enc-" + rand.Text()
 	return fmt.Sprintf("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"%s\"\r\n\r\n--%s\r\n"+
 		"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--%s\r\nContent-Type: application/octet-stream\r\n\r\n%s\r\n--%s--\r\n",
-		boundary, boundary, boundary, text, boundary)
+		boundary, boundary, boundary, armor, boundary)
 }
 
 // rawSigned signs an entity as it is.
@@ -236,19 +139,29 @@ func rawSigned(t testing.TB, entity string, signer *openpgp.Entity, config *pack
 	if err := openpgp.ArmoredDetachSign(&signature, []*openpgp.Entity{signer}, strings.NewReader(entity), &openpgp.SignParams{Config: config}); err != nil {
 		t.Fatal(err)
 	}
+	return mimeSigned(entity, signature.String())
+}
+
+// mimeSigned is a multipart/signed (RFC 3156, section 5).
+func mimeSigned(entity, signature string) string {
 	boundary := "sig-" + rand.Text()
 	return fmt.Sprintf("Content-Type: multipart/signed; micalg=pgp-sha256; protocol=\"application/pgp-signature\"; boundary=\"%s\"\r\n\r\n--%s\r\n"+
 		"%s\r\n--%s\r\nContent-Type: application/pgp-signature\r\n\r\n%s\r\n--%s--\r\n",
-		boundary, boundary, entity, boundary, signature.String(), boundary)
+		boundary, boundary, entity, boundary, signature, boundary)
 }
 
 func armored(t testing.TB, write func(*bytes.Buffer) error) string {
+	t.Helper()
+	return armoredAs(t, openpgp.MessageType, write)
+}
+
+func armoredAs(t testing.TB, blockType string, write func(*bytes.Buffer) error) string {
 	t.Helper()
 	var binary, text bytes.Buffer
 	if err := write(&binary); err != nil {
 		t.Fatal(err)
 	}
-	w, err := armor.Encode(&text, openpgp.MessageType, nil)
+	w, err := armor.Encode(&text, blockType, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
