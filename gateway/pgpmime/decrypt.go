@@ -21,13 +21,14 @@ func (op *opening) decryptLeaf(leaf placed) (plaintext Message, d pgp.Decryption
 	if !ok {
 		return Message{}, pgp.Decryption{}, "", false
 	}
-	plaintext, d = op.decrypt(message)
+	plaintext, d = op.decrypt(message, leaf.end-leaf.body)
 	return plaintext, d, mended, true
 }
 
-// decrypt decrypts a binary OpenPGP message. Its plaintext is there only when the reader ended cleanly.
-func (op *opening) decrypt(message io.Reader) (Message, pgp.Decryption) {
-	out := op.ws.sink()
+// decrypt decrypts a binary OpenPGP message of about so many bytes. Its plaintext is there only when the reader ended
+// cleanly.
+func (op *opening) decrypt(message io.Reader, size int64) (Message, pgp.Decryption) {
+	out := op.ws.sinkFor(size)
 	source := &watched{r: message, op: op}
 	d, err := pgp.Decrypt(out, source, op.lookUp, pgp.Options{Now: op.options.Now, Limits: op.options.Limits.pgp()})
 	op.fail(err)
@@ -92,7 +93,7 @@ func realEncoding(leaf placed, declared string) (string, error) {
 	switch {
 	case err != nil:
 		return declared, err
-	case escapedArmor.Match(tail):
+	case bytes.Contains(tail, []byte("=3D")) && escapedArmor.Match(tail):
 		return "quoted-printable", nil
 	case declared == "base64": // the hyphens of armor are not in the alphabet
 		return "7bit", nil
@@ -102,7 +103,7 @@ func realEncoding(leaf placed, declared string) (string, error) {
 
 // dearmor finds the binary form of an armored or binary OpenPGP object of the given armor type.
 func dearmor(r io.Reader, blockType string) (io.Reader, bool) {
-	in := bufio.NewReaderSize(r, copyBuffer)
+	in := bufio.NewReaderSize(r, 4<<10)
 	if !skipBlanks(in) {
 		return nil, false
 	}

@@ -189,7 +189,7 @@ func (d *deeper) attachment(e placed, part string) {
 	if !beginsEncrypted(head[:n]) || n < 3 {
 		return
 	}
-	plaintext, decryption := d.op.decrypt(io.MultiReader(bytes.NewReader(head[:n]), unlessOver(binary, err)))
+	plaintext, decryption := d.op.decrypt(io.MultiReader(bytes.NewReader(head[:n]), unlessOver(binary, err)), e.end-e.body)
 	l := d.layerOf(KindAttachment, part, decryption)
 	l.Repaired = mended
 	d.found(l)

@@ -103,6 +103,9 @@ func (f field) wellFormed() bool {
 // clean leaves one way only to read the field: a bare CR, which some readers take for a line end, becomes a blank, NUL
 // goes, and so do lines of blanks, which some readers take for the end of the header.
 func (f field) clean() field {
+	if f.isClean() {
+		return f
+	}
 	var b bytes.Buffer
 	for rest := f.raw; len(rest) > 0; {
 		l := firstLine(rest)
@@ -118,6 +121,12 @@ func (f field) clean() field {
 		}
 	}
 	return field{name: f.name, raw: b.Bytes()}
+}
+
+// isClean tells a field that clean would not change: one line of characters that everybody reads alike.
+func (f field) isClean() bool {
+	text, ended := bytes.CutSuffix(f.raw, []byte(lineEnd))
+	return ended && bytes.IndexByte(text, '\r') < 0 && bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, 0) < 0 && len(bytes.TrimSpace(text)) > 0
 }
 
 // ambiguous tells whether readers may see other lines in the field than we do.
@@ -143,7 +152,14 @@ func bareCR(b []byte) bool {
 // value is a field's body, unfolded (RFC 5322, section 2.2.3).
 func (f field) value() string {
 	_, v, _ := bytes.Cut(f.raw, []byte(":"))
-	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(string(v)))
+	return strings.TrimSpace(withoutLineEnds(string(bytes.TrimSpace(v))))
+}
+
+func withoutLineEnds(s string) string {
+	if !strings.ContainsAny(s, "\r\n") {
+		return s
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r", ""), "\n", "")
 }
 
 // named returns the fields of one name, which must be in lower case.
@@ -202,6 +218,9 @@ func transferEncoding(fields []field) string {
 // decodeWords decodes RFC 2047 words and takes out what does not show or shows as something else: control characters
 // and those that turn the direction of text.
 func decodeWords(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	if decoded, err := wordDecoder().DecodeHeader(s); err == nil {
 		s = decoded
 	}
@@ -214,6 +233,16 @@ func decodeWords(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+// isPlain tells printable ASCII without encoded words, which reads as it stands.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || (s[i] == '=' && i+1 < len(s) && s[i+1] == '?') {
+			return false
+		}
+	}
+	return true
 }
 
 // wordDecoder knows the charsets of old mail too. Words in any other are read as they stand: the address beside them
@@ -235,7 +264,7 @@ func line(name, value string) field {
 	var b strings.Builder
 	b.WriteString(name + ":")
 	width, last := b.Len(), "" // the name stays on one line with the first word
-	for word := range strings.SplitSeq(strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(value)), " ") {
+	for word := range strings.SplitSeq(strings.TrimSpace(withoutLineEnds(value)), " ") {
 		if width+1+len(word) > foldWidth && word != "" && last != "" {
 			b.WriteString(lineEnd)
 			width = 0

@@ -149,7 +149,7 @@ func (op *opening) encryptedRoot(root, leaf placed, text []byte, repaired string
 		op.layers = append(op.layers, Layer{Kind: KindInlineEncrypted, Encryption: EncryptionMalformed})
 		return nil
 	}
-	plaintext, d := op.decrypt(binary)
+	plaintext, d := op.decrypt(binary, int64(len(text)))
 	if op.failure != nil {
 		return nil
 	}
@@ -279,7 +279,7 @@ func (d *deeper) inlineBlock(e placed, part string, armored []byte) {
 		d.found(Layer{Kind: KindInlineEncrypted, Part: part, Encryption: EncryptionMalformed})
 		return
 	}
-	plaintext, decryption := d.op.decrypt(binary)
+	plaintext, decryption := d.op.decrypt(binary, int64(len(armored)))
 	d.found(d.layerOf(KindInlineEncrypted, part, decryption))
 	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
 		d.op.files = append(d.op.files, d.op.file(fmt.Sprintf("opened-%d.txt", d.count), plaintext))

@@ -48,7 +48,7 @@ type parser struct {
 const outside = -1
 
 // longestLine is how much of a line is read at once. What is longer is no delimiter.
-const longestLine = 64 << 10
+const longestLine = 8 << 10
 
 // parse cuts a message. An overLimit says which limit it is over; any other error is one of reading.
 func parse(m Message, l Limits) (*entity, error) {
@@ -227,9 +227,46 @@ func (p *parser) content(e *entity, depth int) error {
 // skip reads up to the next delimiter of any entity around.
 func (p *parser) skip() error {
 	for {
+		p.skipLines()
 		if _, k, err := p.next(); err != nil || k != someLine {
 			return err
 		}
+	}
+}
+
+// skipLines skips the lines in the buffer that are no delimiters for sure. It is for speed only: next would do the same.
+func (p *parser) skipLines() {
+	b, err := p.in.Peek(p.in.Buffered())
+	if err != nil || p.middle || bytes.HasPrefix(b, []byte("--")) {
+		return
+	}
+	b = b[:bytes.LastIndexByte(b, '\n')+1]
+	if i := bytes.Index(b, []byte("\n--")); i >= 0 && len(p.open) > 0 {
+		b = b[:i+1]
+	}
+	if len(b) == 0 {
+		return
+	}
+	p.noteLines(b)
+	p.at += int64(len(b))
+	p.in.Discard(len(b)) //nolint:errcheck // it is in the buffer
+}
+
+// noteLines is note for whole lines.
+func (p *parser) noteLines(b []byte) {
+	p.ended = lineEndOf(b)
+	crs, crlfs, bare := bytes.Count(b, []byte("\r")), 0, false
+	for at := 0; at < len(b); at++ {
+		at += bytes.IndexByte(b[at:], '\n')
+		if at > 0 && b[at-1] == '\r' {
+			crlfs++
+		} else {
+			bare = true
+		}
+	}
+	for i := len(p.over) - 1; i >= 0 && (bare || crs > crlfs); i-- {
+		p.over[i].bareLF = p.over[i].bareLF || bare
+		p.over[i].bareCR = p.over[i].bareCR || crs > crlfs
 	}
 }
 

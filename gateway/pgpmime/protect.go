@@ -151,7 +151,7 @@ func (p *protecting) wrap(content *payload) (contentType string, body Message, e
 	if p.Protection == Signed {
 		return p.wrapSigned(content, boundary)
 	}
-	out := p.ws.sink()
+	out := p.ws.sinkFor(content.root.end*3/2 + 4<<10)
 	if err := pgp.EncryptArmored(out, content, p.writing()); err != nil {
 		return "", Message{}, content.errorOf(err)
 	}

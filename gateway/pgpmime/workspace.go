@@ -46,6 +46,11 @@ type sink struct {
 
 func (ws *workspace) sink() *sink { return &sink{ws: ws} }
 
+// sinkFor is a sink with room for about size bytes.
+func (ws *workspace) sinkFor(size int64) *sink {
+	return &sink{ws: ws, memory: make([]byte, 0, min(size, spoolOver))}
+}
+
 // Write implements io.Writer.
 func (s *sink) Write(p []byte) (int, error) {
 	if s.err != nil {
