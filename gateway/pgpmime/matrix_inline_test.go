@@ -21,11 +21,13 @@ const (
 
 var inlineForms = []form{clearsigned, inlineEncrypted, inlineBoth}
 
-// playInline makes the attempts with inline PGP, which need one kind of keys only.
-func (p peer) playInline(t *testing.T, them alice, us desk) {
-	for _, f := range inlineForms {
-		check(t, attempt{weWrite, p.name, p.kinds[0].name, ourKinds[0].name, f}, sendInlineOut(them, us, f))
-		check(t, attempt{theyWrite, p.name, p.kinds[0].name, ourKinds[0].name, f}, sendInlineIn(them, us, f))
+// exchangeInline makes the attempts with inline PGP, which one kind of keys is enough for.
+func exchangeInline(t *testing.T, a attempt, them alice, us desk) {
+	for _, a.form = range inlineForms {
+		a.direction = weWrite
+		check(t, a, sendInlineOut(them, us, a.form))
+		a.direction = theyWrite
+		check(t, a, sendInlineIn(them, us, a.form))
 	}
 }
 

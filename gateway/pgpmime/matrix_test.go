@@ -74,21 +74,29 @@ func (p peer) play(t *testing.T, keys ourKeys) string {
 		them := newCorrespondent(t, program, theirs)
 		for j, ours := range ourKindsWith(i) {
 			us := keys.read(t, ours.name)
-			for _, form := range formsOf(weWrite) {
-				check(t, attempt{weWrite, p.name, theirs.name, ours.name, form}, sendOut(them, us, form))
-			}
-			for _, form := range formsOf(theyWrite) {
-				if form == signed && j > 0 { // what they only sign has nothing to do with our key
-					continue
-				}
-				check(t, attempt{theyWrite, p.name, theirs.name, ours.name, form}, sendIn(them, us, form))
-			}
+			a := attempt{peer: p.name, theirs: theirs.name, ours: ours.name}
+			exchange(t, a, them, us, j == 0)
 			if i == 0 && j == 0 {
-				p.playInline(t, them, us)
+				exchangeInline(t, a, them, us)
 			}
 		}
 	}
 	return version
+}
+
+// exchange makes the attempts with one kind of their keys and one of ours. What they only sign has nothing to do with
+// our key: once is enough.
+func exchange(t *testing.T, a attempt, them alice, us desk, alsoSigned bool) {
+	a.direction = weWrite
+	for _, a.form = range formsOf(weWrite) {
+		check(t, a, sendOut(them, us, a.form))
+	}
+	a.direction = theyWrite
+	for _, a.form = range formsOf(theyWrite) {
+		if a.form != signed || alsoSigned {
+			check(t, a, sendIn(them, us, a.form))
+		}
+	}
 }
 
 // ourKindsWith are the kinds of our keys that meet the peer's kind number i: the peer's first meets all of them, the
