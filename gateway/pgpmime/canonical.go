@@ -31,12 +31,12 @@ func sevenBit(w io.Writer, e placed, fields []field) error {
 		return fmt.Errorf("%w: a part has more than one Content-Type", ErrMalformed)
 	}
 	if e.mediaType == "multipart/signed" {
-		untouched, err := isSafe(e.content())
+		untouched, err := isSafe(e.text())
 		if err != nil {
 			return err
 		}
 		if untouched {
-			return writeLines(w, fields, e.content())
+			return writeText(w, fields, e.text())
 		}
 	}
 	switch {
@@ -49,7 +49,7 @@ func sevenBit(w io.Writer, e placed, fields []field) error {
 		inner := placed{e.source, e.embedded}
 		return sevenBit(w, inner, inner.fields)
 	}
-	return sevenBitLeaf(w, e.content(), fields, transferEncoding(fields), strings.HasPrefix(e.mediaType, "text/"))
+	return sevenBitLeaf(w, e.text(), fields, transferEncoding(fields), strings.HasPrefix(e.mediaType, "text/"))
 }
 
 func writeHeader(w io.Writer, fields []field) error {
@@ -57,12 +57,33 @@ func writeHeader(w io.Writer, fields []field) error {
 	return err
 }
 
-// writeLines writes an entity as it is, with CRLF.
-func writeLines(w io.Writer, fields []field, body Message) error {
-	if err := writeHeader(w, fields); err != nil {
-		return err
+// textBody is a body that is read with CRLF line ends.
+type textBody struct {
+	Message
+	bareLF bool // it has other ones
+}
+
+// text is the body of an entity.
+func (p placed) text() textBody { return textBody{p.content(), p.bareLF} }
+
+// lines reads the text.
+func (t textBody) lines() io.Reader {
+	if t.bareLF {
+		return canonicalLines(t.Reader())
 	}
-	_, err := copyTo(w, canonicalLines(body.Reader()))
+	return t.Reader()
+}
+
+// writeText writes an entity as it is, with CRLF.
+func writeText(w io.Writer, fields []field, body textBody) error {
+	err := writeHeader(w, fields)
+	switch {
+	case err != nil:
+	case body.bareLF:
+		_, err = copyTo(w, body.lines())
+	default:
+		_, err = body.WriteTo(w)
+	}
 	return err
 }
 
@@ -108,24 +129,23 @@ func sevenBitMultipart(w io.Writer, e placed, fields []field) error {
 const maxBoundary = 200
 
 // sevenBitLeaf keeps a body that is safe as it is and encodes any other: text as quoted-printable, the rest as base64.
-func sevenBitLeaf(w io.Writer, body Message, fields []field, encoding string, text bool) error {
+func sevenBitLeaf(w io.Writer, body textBody, fields []field, encoding string, isText bool) error {
 	isEncoded := encoding == "base64" || encoding == "quoted-printable"
 	untouched, err := isSafe(body)
 	switch {
 	case err != nil:
 		return err
 	case untouched && isEncoded:
-		return writeLines(w, fields, body)
+		return writeText(w, fields, body)
 	case untouched:
-		return writeLines(w, encoded(fields, "7bit"), body)
-	case text:
-		return writeQuotedPrintable(w, fields, decoded(encoding, canonicalLines(body.Reader())))
+		return writeText(w, encoded(fields, "7bit"), body)
+	case isText:
+		return writeQuotedPrintable(w, fields, decoded(encoding, body.lines()))
 	}
-	content := body.Reader()
-	if encoding != "binary" {
-		content = decoded(encoding, canonicalLines(content))
+	if encoding == "binary" {
+		return writeBase64(w, fields, body.Reader())
 	}
-	return writeBase64(w, fields, content)
+	return writeBase64(w, fields, decoded(encoding, body.lines()))
 }
 
 func writeQuotedPrintable(w io.Writer, fields []field, text io.Reader) error {
@@ -163,8 +183,8 @@ func (t tolerant) Read(p []byte) (int, error) {
 }
 
 // isSafe tells whether a body passes any server unchanged once its line ends are CRLF.
-func isSafe(body Message) (bool, error) {
-	in := bufio.NewReaderSize(canonicalLines(body.Reader()), 4<<10)
+func isSafe(body textBody) (bool, error) {
+	in := bufio.NewReaderSize(body.lines(), 4<<10)
 	for {
 		l, err := in.ReadSlice('\n')
 		switch {

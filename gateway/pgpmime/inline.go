@@ -245,7 +245,7 @@ func (op *opening) textEntity(fields []field, text []byte) Message {
 	}
 	content := append(messageFields(fields), line("Content-Type", "text/plain; charset="+charset))
 	out := op.ws.sink()
-	err := sevenBitLeaf(out, Of(text), content, "8bit", true)
+	err := sevenBitLeaf(out, textBody{Of(text), true}, content, "8bit", true)
 	m, failed := out.message()
 	op.fail(errors.Join(err, failed))
 	return m

@@ -104,7 +104,7 @@ func (m Message) WriteTo(w io.Writer) (written int64, err error) {
 }
 
 // copyBuffer is how much of a spool is in memory at a time.
-const copyBuffer = 64 << 10
+const copyBuffer = 16 << 10
 
 func (c piece) writeTo(w io.Writer) (int64, error) {
 	if c.memory != nil {

@@ -128,7 +128,7 @@ func (p *protecting) inline(root placed, fields []field) (Outgoing, error) {
 	}
 	outer := append(withMIMEVersion(p.withAutocrypt(fields)), line("Content-Type", "text/plain; charset=utf-8"))
 	out := p.ws.sink()
-	err = sevenBitLeaf(out, Of(armored), outer, "8bit", true)
+	err = sevenBitLeaf(out, textBody{Of(armored), true}, outer, "8bit", true)
 	m, failed := out.message()
 	if err = errors.Join(err, failed); err != nil {
 		return Outgoing{}, err

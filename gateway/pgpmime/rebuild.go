@@ -102,7 +102,7 @@ func (op *opening) withoutLegacyDisplay(content, leaf placed) {
 		return
 	}
 	out := op.ws.sink()
-	err := sevenBitLeaf(out, Of(shorter), contentFields(leaf.fields), "8bit", true)
+	err := sevenBitLeaf(out, textBody{Of(shorter), true}, contentFields(leaf.fields), "8bit", true)
 	m, failed := out.message()
 	op.fail(errors.Join(err, failed))
 	if leaf.entity == content.entity {
