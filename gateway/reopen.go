@@ -2,6 +2,9 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -88,8 +91,24 @@ func (g *Gateway) firstOpening(ctx context.Context, article archive.Article) (ar
 	return first, nil
 }
 
+// sameVerdict tells whether another opening found no more than the first: not in the whole, and not in a part.
 func sameVerdict(v pgpmime.Verdict, article archive.Article) bool {
-	return string(v.Encryption) == article.Encryption && string(v.Signature) == article.Signature
+	var was pgpmime.Verdict
+	if err := json.Unmarshal([]byte(article.Verdict), &was); err != nil || len(was.Layers) == 0 { // none were told once
+		return string(v.Encryption) == article.Encryption && string(v.Signature) == article.Signature
+	}
+	return v.Gist() == was.Gist()
+}
+
+// reopenedOrigin names a later opening, so that there is one for each verdict: its words, and where parts were found a
+// digest of theirs.
+func reopenedOrigin(first archive.Article, v pgpmime.Verdict) string {
+	origin := fmt.Sprintf("reopened/%s/%s/%s", first.ID, v.Encryption, v.Signature)
+	if v.Encryption == pgpmime.EncryptionPartial || v.Signature == pgpmime.SignaturePartial {
+		digest := sha256.Sum256([]byte(v.Gist()))
+		origin += "/" + hex.EncodeToString(digest[:8])
+	}
+	return origin
 }
 
 // freezeAgain stores a later opening of first. The archive takes one of each origin, so it is archive.ErrDuplicate when
@@ -101,7 +120,7 @@ func (g *Gateway) freezeAgain(ctx context.Context, first archive.Article, opened
 	}
 	article := g.inArticle(opened)
 	article.GroupID, article.MailboxID, article.ReopenedFrom = first.GroupID, first.MailboxID, first.ID
-	article.Origin = fmt.Sprintf("reopened/%s/%s/%s", first.ID, article.Encryption, article.Signature)
+	article.Origin = reopenedOrigin(first, opened.Verdict)
 	// No UID: it exists only here and is never pushed upstream.
 	n := mailbox.NewMessage{
 		Origin:   mailbox.Origin{MailboxID: origin.MailboxID, FolderID: origin.FolderID},

@@ -9,6 +9,7 @@ import (
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -49,6 +50,7 @@ type articlePage struct {
 	gateway.ArticleView
 	Inbound   bool
 	Sentence  string // the verdict, or what was decided when it left
+	Layers    []pgpmime.FlatLayer
 	Signer    *certificateView
 	HasHTML   bool
 	CanReopen bool
@@ -67,9 +69,9 @@ func article(v *visit) error {
 		ArticleView: opened, Inbound: a.Direction == archive.In,
 		HasHTML: strings.TrimSpace(opened.View.HTML) != "", CanReopen: canReopen(a),
 	}
-	p.Sentence = opened.Verdict.String()
+	p.Sentence, p.Layers = opened.Verdict.String(), opened.Verdict.Flat()
 	if !p.Inbound {
-		p.Sentence = outboundSentence(a)
+		p.Sentence, p.Layers = outboundSentence(a), nil
 	}
 	if a.Signer != "" {
 		if c, err := v.Gateway.Certificate(v.r.Context(), v.actor(), a.Signer); err == nil {

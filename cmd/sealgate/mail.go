@@ -51,6 +51,9 @@ func (c *articleShow) Run(s *session) error {
 		fmt.Fprintf(s.out, "From:    %s\nTo:      %s\nSubject: %s\n", v.View.From, v.View.To, v.View.Subject)
 		if v.Article.Direction == archive.In {
 			fmt.Fprintf(s.out, "Verdict: %s\n", v.Verdict)
+			for _, l := range v.Verdict.Flat() {
+				fmt.Fprintf(s.out, "  %*s%s\n", 2*l.Depth, "", l.Layer)
+			}
 		} else {
 			fmt.Fprintf(s.out, "Left:    %s\n", v.Article.Encryption)
 		}

@@ -1,6 +1,12 @@
 package pgpmime
 
-import "github.com/sealgate/sealgate/gateway/pgpmime/pgp"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
+)
 
 // The kinds of layers.
 const (
@@ -72,4 +78,79 @@ func strongest(signatures []LayerSignature) LayerSignature {
 		}
 	}
 	return best
+}
+
+// Gist is the verdict in words only, that of each layer among them: two openings with the same gist found the same.
+func (v Verdict) Gist() string {
+	v = v.withWords()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", v.Encryption, v.Signature)
+	writeGist(&b, v.Layers)
+	return b.String()
+}
+
+func writeGist(b *strings.Builder, layers []Layer) {
+	for _, l := range layers {
+		fmt.Fprintf(b, "; %s %s %s %s", l.Kind, l.Part, l.Encryption, l.Signature)
+		writeGist(b, l.Layers)
+	}
+}
+
+// Flat is the tree of layers as a list, each with its depth, for those who show it.
+func (v Verdict) Flat() []FlatLayer { return flat(nil, v.Layers, 0) }
+
+// FlatLayer is a layer in a list.
+type FlatLayer struct {
+	Depth int
+	Layer
+}
+
+func flat(list []FlatLayer, layers []Layer, depth int) []FlatLayer {
+	for _, l := range layers {
+		list = flat(append(list, FlatLayer{depth, l}), l.Layers, depth+1)
+	}
+	return list
+}
+
+// String is the layer in plain words: what it is, where, and what became of it.
+func (l Layer) String() string {
+	words := []string{l.name()}
+	if l.Part != "" {
+		words[0] += " in part " + l.Part
+	}
+	if l.Encryption != "" {
+		words = append(words, strings.TrimSpace(string(l.Encryption)+" "+strings.Join(nonEmpty(l.Container, l.Cipher), ", ")))
+	}
+	for _, s := range l.Signatures {
+		words = append(words, "signature "+string(s.Signature)+" ("+strings.Join(nonEmpty(s.Algorithm, s.Hash, s.KeyID), ", ")+")")
+	}
+	if l.Repaired != "" {
+		words = append(words, "repaired: "+l.Repaired)
+	}
+	if l.Limit != "" {
+		words = append(words, "over the limit: "+l.Limit)
+	}
+	return strings.Join(words, "; ")
+}
+
+func (l Layer) name() string {
+	switch l.Kind {
+	case KindEncrypted:
+		return "Encrypted"
+	case KindSigned:
+		return "Signed"
+	case KindInlineEncrypted:
+		return "Encrypted text"
+	case KindClearsigned:
+		return "Signed text"
+	case KindAttachment:
+		return "Encrypted file"
+	case KindSidecar:
+		return "File with a signature"
+	}
+	return "OpenPGP"
+}
+
+func nonEmpty(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(t string) bool { return t == "" })
 }
