@@ -1,37 +1,94 @@
 package pgpmime_test
 
 import (
-	"crypto/rand"
-	"strings"
+	"slices"
 	"testing"
-
-	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
-	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"time"
 )
 
-// BenchmarkLargeMail protects and opens a message of 1 MB, where the cipher counts and not the keys.
-func BenchmarkLargeMail(b *testing.B) {
-	c := newCast(b)
-	message := []byte(header + "Content-Type: text/plain\r\n\r\n" + strings.Repeat("What is the answer to this question?\r\n", 1<<20/38))
-	request := pgpmime.ProtectRequest{Protection: pgpmime.SignedEncrypted, Signer: c.people["alice"], To: []*openpgp.Entity{c.people["desk"]}, Now: now, Random: rand.Reader}
-	o, err := pgpmime.Protect(message, request)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("Protect", func(b *testing.B) {
-		b.SetBytes(int64(len(message)))
-		for b.Loop() {
-			if _, err := pgpmime.Protect(message, request); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("Open", func(b *testing.B) {
-		b.SetBytes(int64(len(message)))
-		for b.Loop() {
-			if _, err := pgpmime.Open(o.Bytes(), c.keys, pgpmime.Options{Now: now}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+// contest is one operation of ours against the same done by a peer, on the same bytes in the same run. Both are ready to
+// run again and again. What is wanted is one of atMost and atLeast; with neither the contest is for information.
+type contest struct {
+	name, peer   string
+	ours, theirs func() error
+	atMost       float64 // our time divided by theirs
+	atLeast      float64 // their time divided by ours
 }
+
+// BenchmarkContests runs each side of each contest as a benchmark of its own.
+func BenchmarkContests(b *testing.B) {
+	for _, c := range contests(b) {
+		for _, side := range []struct {
+			name string
+			run  func() error
+		}{{"Sealgate", c.ours}, {c.peer, c.theirs}} {
+			b.Run(c.name+"/"+side.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := side.run(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// result is how a contest went: the median time of one operation on each side, and the median of our time divided by
+// theirs over all rounds.
+type result struct {
+	ours, theirs time.Duration
+	ratio        float64
+}
+
+// rounds is how often the sides take turns.
+const rounds = 11
+
+// run lets the sides take turns, so that whatever else the machine does slows both. It returns an error of either.
+func (c contest) run() (result, error) {
+	turns, err := c.turns()
+	if err != nil {
+		return result{}, err
+	}
+	var ours, theirs, ratios []float64
+	for range rounds {
+		a, err := timed(turns, c.ours)
+		if err != nil {
+			return result{}, err
+		}
+		b, err := timed(turns, c.theirs)
+		if err != nil {
+			return result{}, err
+		}
+		ours, theirs, ratios = append(ours, a.Seconds()), append(theirs, b.Seconds()), append(ratios, a.Seconds()/b.Seconds())
+	}
+	return result{seconds(median(ours)), seconds(median(theirs)), median(ratios)}, nil
+}
+
+// turns is how many operations make one turn long enough to be measured.
+func (c contest) turns() (int, error) {
+	const long = 50 * time.Millisecond
+	took, err := timed(2, c.ours) // the first one warms up
+	if err != nil {
+		return 0, err
+	}
+	return int(max(1, long/max(took, time.Microsecond))), nil
+}
+
+// timed is the time of one operation of so many.
+func timed(operations int, run func() error) (time.Duration, error) {
+	start := time.Now()
+	for range operations {
+		if err := run(); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start) / time.Duration(operations), nil
+}
+
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
