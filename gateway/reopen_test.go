@@ -1,14 +1,18 @@
 package gateway_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
@@ -191,4 +195,46 @@ func TestAnImportOfNothingIsAProblemAndThePassphraseIsWiped(t *testing.T) {
 	if strings.Trim(string(passphrase), "\x00") != "" {
 		t.Error("the passphrase was not wiped")
 	}
+}
+
+// A file that no key opened yet is a part of a message: its word is partial before and after, and it is opened all the
+// same when the key comes, once.
+func TestAnImportedKeyOpensTheFilesThatWaitedForIt(t *testing.T) {
+	h := newHouse(t)
+	old := newKey(t, "old-desk@desk.test", 0)
+	h.receives(arrival(h.box, 1, withEncryptedFile(t, old)))
+	first := h.articles()[0]
+	if first.Encryption != string(pgpmime.EncryptionPartial) {
+		t.Fatalf("it arrived as %s", first.Encryption)
+	}
+	if report := h.imports(private(t, old), ""); report.Reopened != 1 {
+		t.Fatalf("the import reopened %d articles, want 1", report.Reopened)
+	}
+	if appeared, err := h.Reopen(t.Context(), h.agent, first.ID); appeared || err != nil {
+		t.Errorf("again: %v %v", appeared, err)
+	}
+	all := h.articles()
+	if len(all) != 2 {
+		t.Fatalf("%d articles", len(all))
+	}
+	for _, a := range all {
+		opened := pgpmime.Look([]byte(h.raw(a.ID))).Attachments[0]
+		if later := a.ID != first.ID; later != (opened.Name == "numbers.txt" && string(opened.Content) == canary) {
+			t.Errorf("later %v: %s %q", later, opened.Name, opened.Content)
+		}
+	}
+}
+
+// withEncryptedFile is a message in clear with a file that is encrypted.
+func withEncryptedFile(t testing.TB, reader *openpgp.Entity) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("From: Carol <carol@customer.test>\r\nTo: support@desk.test\r\nSubject: numbers\r\nMessage-ID: <f@customer.test>\r\n" +
+		"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsee the file\r\n--b\r\n" +
+		"Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=\"numbers.txt.asc\"\r\n\r\n")
+	if err := pgp.EncryptArmored(&b, pgpmime.Of([]byte(canary)), pgp.Writing{To: []*openpgp.Entity{reader}, Now: noon, Random: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("\r\n--b--\r\n")
+	return b.Bytes()
 }
