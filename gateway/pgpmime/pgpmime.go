@@ -1,18 +1,21 @@
 // Package pgpmime is the mail crypto: a message in, a message and a Verdict out.
 //
-// Out: Protect turns a message into an Outgoing, signed, encrypted, or both (RFC 3156), or in clear when that was
-// decided; Outgoing can be made nowhere else, and the SMTP client takes nothing else. In: Open undoes PGP/MIME, strips
-// every imitation of our own headers at every level, and stamps the verdict. The package is pure: no database,
-// network, clock or log; time, randomness and keys are arguments. It promises that bytes of a decryption leave it only
-// after the reader ended cleanly and integrity held, and that it never panics on input.
+// Out: Protect turns a message into an Outgoing, signed, encrypted, or both (RFC 3156), with its header inside (RFC 9788),
+// as inline PGP where that was asked for, or in clear when that was decided; Outgoing can be made nowhere else, and the
+// SMTP client takes nothing else. In: Open undoes what is the whole message, repairs the shapes that servers mangle on
+// the way, opens what is a part of the message into attachments, strips every imitation of our own headers at every
+// level, and stamps the verdict. The package is pure: no database, network, clock or log; time, randomness, keys and
+// the place for what is large are arguments. It promises that bytes of a decryption leave it only after the reader
+// ended cleanly and integrity held, that no plaintext is mixed with what stood around its ciphertext, that memory does
+// not grow with the message where there is a spool, and that it never panics on input.
 //
 // Mail that programs read in different ways (bare CR, several Content-Types, lines in a header that are no fields) is
 // read in one way here, and leaves so that everybody else reads it in the same: a verdict must be about what is shown.
+// A message is read once, cut into a tree of entities (parse), and never joined again but by reference (Message).
 //
-// It does not open inline PGP, nor a PGP part that has siblings; it repairs no message that a server mangled; it writes
-// no protected headers (RFC 9788) and reads of them the Subject only. S/MIME passes as it is. All functions may be
-// called at the same time, as long as the keys given to them are not shared: the OpenPGP library notes in a
-// certificate which of its signatures it has checked.
+// One layer of encryption is undone, and one signature on either side of it. What is encrypted below that, or beside
+// HTML, stays closed. S/MIME passes as it is. All functions may be called at the same time, as long as the keys given
+// to them are not shared: the OpenPGP library notes in a certificate which of its signatures it has checked.
 package pgpmime
 
 import (
