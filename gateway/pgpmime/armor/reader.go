@@ -12,10 +12,10 @@ import (
 
 // The limits of reading. RFC 9580 knows lines of up to 76 characters and a few armor headers.
 const (
-	maxLine        = 16 << 10 // characters in a line between BEGIN and END
+	maxLine        = 4 << 10 // characters in a line between BEGIN and END
 	maxHeaders     = 100
 	maxHeaderBytes = 16 << 10
-	readBuffer     = 32 << 10
+	readBuffer     = 8 << 10
 )
 
 // Reader reads the object in one armor. It is not safe for concurrent use.
@@ -34,7 +34,7 @@ type Reader struct {
 // NewReader looks for the first line of r that is exactly a BEGIN line of a known type, however much text stands before
 // it, and skips the armor headers: ErrNoBlock when there is none, ErrCorrupt when there are more than 100 armor headers
 // or 16 KiB of them, io.ErrUnexpectedEOF when r ends there, and errors of r as they are. A *bufio.Reader with a buffer of
-// 32 KiB or more is read directly.
+// 8 KiB or more is read directly.
 func NewReader(r io.Reader) (*Reader, error) {
 	a := &Reader{in: bufio.NewReaderSize(r, readBuffer), values: newValues()}
 	if err := a.findBegin(); err != nil {
@@ -54,7 +54,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 func (a *Reader) Type() string { return a.blockType }
 
 // Read implements io.Reader. It returns io.EOF after the END line, io.ErrUnexpectedEOF when the source ends before it,
-// ErrCorrupt for what is not base64, a line of more than 16 KiB, or an END line of another type, and errors of the source
+// ErrCorrupt for what is not base64, a line of more than 4 KiB, or an END line of another type, and errors of the source
 // as they are. A wrong checksum is not an error (RFC 9580, section 6.1). After an error no more can be read.
 func (a *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {

@@ -13,7 +13,7 @@ const (
 	lineSize  = lineChars + len(lineEnd)
 
 	smallBuffer = 1 << 10
-	largeBuffer = 48 << 10
+	largeBuffer = 8 << 10
 )
 
 // writer encodes into one buffer, which goes to w when it is full.
@@ -32,7 +32,7 @@ type writer struct {
 
 // NewWriter returns a writer that armors to w: CRLF, 64 characters a line, no armor headers. blockType is Message,
 // Signature, PublicKey or PrivateKey. Close writes the END line and must be called; w is not closed. Nothing reaches w
-// before the buffer of 48 KiB is full or Close is called. After an error of w the armor cannot be continued: each call
+// before the buffer of 8 KiB is full or Close is called. After an error of w the armor cannot be continued: each call
 // returns the error again. The writer is not safe for concurrent use.
 func NewWriter(w io.Writer, blockType string) io.WriteCloser {
 	return &writer{w: w, blockType: blockType, crc: crcStart}
