@@ -16,19 +16,27 @@ const (
 
 var errNoOpenPGP = errors.New("there is no OpenPGP data in it")
 
-func isArmored(content []byte) bool { return bytes.Contains(content, []byte(beginLine)) }
+// isArmored tells text that holds armor from packets, whose first octet has bit 7 set (RFC 9580, section 4.2). There may
+// be armor in what packets say.
+func isArmored(content []byte) bool {
+	return len(content) > 0 && content[0]&0x80 == 0 && bytes.Contains(content, []byte(beginLine))
+}
 
 // binaryOf takes the armor off, if there is any: of all its blocks, one after the other.
 func binaryOf(content []byte) ([]byte, error) {
 	if !isArmored(content) {
-		if len(content) == 0 || content[0]&0x80 == 0 { // RFC 9580, section 4.2: bit 7 of a packet's first octet is set
+		if len(content) == 0 || content[0]&0x80 == 0 {
 			return nil, errNoOpenPGP
 		}
 		return content, nil
 	}
 	var all []byte
-	for rest := content; isArmored(rest); {
-		block := rest[bytes.Index(rest, []byte(beginLine)):]
+	for rest := content; ; {
+		begin := bytes.Index(rest, []byte(beginLine))
+		if begin < 0 {
+			return all, nil
+		}
+		block := rest[begin:]
 		end := bytes.Index(block, []byte(endLine))
 		if end < 0 {
 			return nil, io.ErrUnexpectedEOF
@@ -48,7 +56,6 @@ func binaryOf(content []byte) ([]byte, error) {
 		}
 		all = append(all, binary...)
 	}
-	return all, nil
 }
 
 // emit puts what was made on standard output, armored unless --no-armor says otherwise.

@@ -95,6 +95,9 @@ func runValidateUserID(i *invocation) error {
 	if err != nil {
 		return err
 	}
+	if at.IsZero() {
+		return fail(UnsupportedOption, "--validate-at needs a time")
+	}
 	authorities, err := i.certificates(i.arguments[1:])
 	if err != nil {
 		return err
@@ -117,7 +120,7 @@ func runValidateUserID(i *invocation) error {
 
 // validated tells whether the certificate claims the user ID and an authority vouches for the same.
 func (i *invocation) validated(l *loaded, wanted string, authorities []*loaded, at time.Time) bool {
-	if l.ForEncryption(at) == keyring.RevokedKey || !l.Expires.IsZero() && at.After(l.Expires) {
+	if l.Revoked || !l.Expires.IsZero() && at.After(l.Expires) {
 		return false
 	}
 	for _, c := range l.packets {

@@ -110,11 +110,11 @@ func TestPeers(t *testing.T) {
 		kinds  []string // of our keys that it knows
 		inline bool     // it has inline-sign and inline-verify
 	}{
-		"sqop":           {sopPeer("sqop"), []string{version4, rsa}, true},
-		"gosop":          {sopPeer("gosop"), []string{version4, rsa}, false},
+		"sqop":           {sopPeer("sqop"), []string{version4, rsa3072}, true},
+		"gosop":          {sopPeer("gosop"), []string{version4, rsa3072}, false},
 		"pgpainless-cli": {sopPeer("pgpainless-cli"), []string{version4}, true}, // it takes a second for each call
 		"openpgpjs": {
-			func(t testing.TB) program { return bed.NewOpenPGPJS(t) }, []string{version4, rsa, version6}, false,
+			func(t testing.TB) program { return bed.NewOpenPGPJS(t) }, []string{version4, rsa3072, version6}, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -89,7 +89,7 @@ func TestPeersPassword(t *testing.T) {
 	bed.Need(t, "sqop")
 	folder(t)
 	file(t, "password", []byte("correct horse battery"))
-	for _, kind := range []string{version4, rsa} {
+	for _, kind := range []string{version4, rsa3072} {
 		file(t, kind+".key", us(t, nil, "generate-key", "--profile="+kind, "--with-key-password=password", "Alice <alice@example.org>"))
 		file(t, kind+".cert", us(t, []byte(read(t, kind+".key")), "extract-cert"))
 		file(t, kind+".sig", peer(t, "sqop", []byte(text), "sign", "--with-key-password=password", kind+".key"))

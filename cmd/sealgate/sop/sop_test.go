@@ -81,14 +81,14 @@ func folder(t *testing.T) {
 
 const (
 	version4 = "draft-koch-eddsa-for-openpgp-00"
-	rsa      = "rfc4880"
+	rsa3072  = "rfc4880"
 	version6 = "rfc9580"
 )
 
 // TestMessages walks each kind of message there and back, with each kind of key.
 func TestMessages(t *testing.T) {
 	data := []byte("Grüße,\n- and \"thanks\"\n")
-	for _, profile := range []string{version4, rsa, version6} {
+	for _, profile := range []string{version4, rsa3072, version6} {
 		t.Run(profile, func(t *testing.T) {
 			folder(t)
 			person(t, "alice", "--profile="+profile)
@@ -174,6 +174,20 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// TestArmorInside: armor in what a binary message says is not its own.
+func TestArmorInside(t *testing.T) {
+	folder(t)
+	person(t, "alice")
+	inside := must(t, []byte("hello"), "sign", "alice.key")
+	message := must(t, inside, "inline-sign", "--no-armor", "alice.key")
+	if got := must(t, message, "inline-verify", "alice.cert"); !bytes.Equal(got, inside) {
+		t.Errorf("verified %.60q", got)
+	}
+	if r := run(message, "dearmor"); r.code != 41 {
+		t.Errorf("dearmored a binary message: exit %d", r.code)
+	}
+}
+
 // TestMicalg: the hash's name goes into the header of PGP/MIME.
 func TestMicalg(t *testing.T) {
 	folder(t)
@@ -186,7 +200,7 @@ func TestMicalg(t *testing.T) {
 
 // TestSessionKey: who has a message's session key reads it without a secret key.
 func TestSessionKey(t *testing.T) {
-	for _, profile := range []string{version4, rsa, version6} {
+	for _, profile := range []string{version4, rsa3072, version6} {
 		t.Run(profile, func(t *testing.T) {
 			folder(t)
 			person(t, "alice", "--profile="+profile)

@@ -2,6 +2,7 @@ package sop
 
 import (
 	"crypto"
+	"errors"
 	"fmt"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -62,7 +63,7 @@ func (i *invocation) update(l *loaded, copies []*loaded, passwords [][]byte) (tr
 		return merged.packets, nil // without it nothing can be signed
 	}
 	key, secrets := merged.packets, merged.secrets
-	if err := i.renew(key, primary); err != nil {
+	if err := i.renew(key, secrets); err != nil {
 		return nil, err
 	}
 	if merged.ForEncryption(i.Now) == keyring.NoEncryption && !i.has("--signing-only") && !i.has("--no-added-capabilities") {
@@ -76,50 +77,58 @@ func (i *invocation) update(l *loaded, copies []*loaded, passwords [][]byte) (tr
 }
 
 // renew signs again what the primary key says with a weak hash about itself, its user IDs and its subkeys.
-func (i *invocation) renew(key transferable, primary *packet.PrivateKey) error {
+func (i *invocation) renew(key transferable, secrets []*packet.PrivateKey) error {
 	for n := range key {
-		newest := newestSelfSignature(key[n], &primary.PublicKey)
-		if newest == nil || !weakHash(newest.Hash) || newest.CreationTime.After(i.Now) {
+		old := newestSelfSignature(key[n], &secrets[0].PublicKey)
+		if old == nil || !weakHash(old.Hash) || old.CreationTime.After(i.Now) || old.SigExpired(i.Now) {
 			continue
 		}
-		if err := i.renewOne(&key[n], newest, primary); err != nil {
+		s := *old
+		s.Hash, s.CreationTime = crypto.SHA512, i.Now
+		if err := i.signAgain(&s, key[n], secrets[0], secrets[n]); err != nil {
 			return fmt.Errorf("update key: %w", err)
 		}
+		key[n].add(opaque(&s))
 	}
 	return nil
 }
 
-func (i *invocation) renewOne(c *component, old *packet.Signature, primary *packet.PrivateKey) (err error) {
-	s := *old
-	s.Hash, s.CreationTime = crypto.SHA512, i.Now
-	if old.SigLifetimeSecs != nil && *old.SigLifetimeSecs > 0 && old.SigExpired(i.Now) {
-		return nil
-	}
+// signAgain makes a self-signature of the primary key about a component; own is the component's secret, if it is a key.
+func (i *invocation) signAgain(s *packet.Signature, about component, primary, own *packet.PrivateKey) error {
 	switch {
-	case old.SigType == packet.SigTypeDirectSignature:
-		err = s.SignDirectKeyBinding(&primary.PublicKey, primary, i.signing())
-	case c.isUserID():
-		err = s.SignUserId(string(c.head.Contents), &primary.PublicKey, primary, i.signing())
-	default:
-		return nil // a subkey's back-signature would be needed too: a new subkey is the better answer
+	case s.SigType == packet.SigTypeDirectSignature:
+		return s.SignDirectKeyBinding(&primary.PublicKey, primary, i.signing())
+	case about.isUserID():
+		return s.SignUserId(string(about.head.Contents), &primary.PublicKey, primary, i.signing())
+	case s.SigType != packet.SigTypeSubkeyBinding:
+		return errors.New("a self-signature is of no known kind")
 	}
-	if err == nil {
-		c.add(opaque(&s))
+	subkey := about.publicKey()
+	if s.FlagSign && own != nil && !own.Dummy() { // it signs the primary key back (RFC 9580, section 5.2.1.8)
+		s.EmbeddedSignature = newSignature(subkey, packet.SigTypePrimaryKeyBinding, i.Now)
+		if err := s.EmbeddedSignature.CrossSignKey(subkey, &primary.PublicKey, own, i.signing()); err != nil {
+			return err
+		}
 	}
-	return err
+	return s.SignKey(subkey, primary, i.signing())
 }
 
-// newestSelfSignature is the last thing that the primary key said about a component, nil when that was a revocation.
+// newestSelfSignature is the last thing that the primary key said about a component, nil when that was no consent.
 func newestSelfSignature(c component, primary *packet.PublicKey) (newest *packet.Signature) {
 	for _, s := range c.signatures() {
 		if s.CheckKeyIdOrFingerprint(primary) && (newest == nil || s.CreationTime.After(newest.CreationTime)) {
 			newest = s
 		}
 	}
-	if newest != nil && newest.SigType == packet.SigTypeCertificationRevocation {
+	if newest == nil {
 		return nil
 	}
-	return newest
+	switch newest.SigType {
+	case packet.SigTypeDirectSignature, packet.SigTypeSubkeyBinding, packet.SigTypeGenericCert,
+		packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert:
+		return newest
+	}
+	return nil // a revocation
 }
 
 func weakHash(h crypto.Hash) bool {
