@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/mailbox"
@@ -25,10 +26,29 @@ func (g *Gateway) SaveGroup(ctx context.Context, a Actor, group groups.Group) (g
 			return err
 		}
 		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "group.saved", GroupID: saved.ID, Detail: map[string]string{
-			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt),
+			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved),
 		}})
 	})
 	return saved, notFound(err)
+}
+
+// forms names what is switched on of how a group's mail looks, as page, API and command line name it.
+func forms(g groups.Group) string {
+	named := []string{"inline_in=" + string(g.InlineIn)}
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"hide_subject", g.HideSubject}, {"keep_ticket", g.KeepTicket}, {"attach_key", g.AttachKey}, {"autocrypt", g.Autocrypt}} {
+		if f.on {
+			named = append(named, f.name)
+		}
+	}
+	for _, rule := range g.DomainRules {
+		if rule.Inline {
+			named = append(named, "inline="+rule.Domain)
+		}
+	}
+	return strings.Join(named, " ")
 }
 
 // DeleteGroup deletes a group. Admins only.
@@ -198,7 +218,8 @@ func rootsWith(pem string) (*x509.CertPool, error) {
 }
 
 // GroupNamed returns the group of a name, or a new one of that name with the defaults for new groups: sign when a key is
-// held, encrypt when every recipient has a certificate, refuse mixed recipients.
+// held, encrypt when every recipient has a certificate, refuse mixed recipients, tell the certificate by Autocrypt, open
+// inline PGP that is the whole text.
 func (g *Gateway) GroupNamed(ctx context.Context, name string) (groups.Group, error) {
 	group, err := g.Groups.GroupByName(ctx, name)
 	if errors.Is(err, groups.ErrNotFound) {
@@ -212,5 +233,6 @@ func NewGroup(name string) groups.Group {
 	return groups.Group{
 		Name: name, Sign: groups.Auto, Encrypt: groups.Auto,
 		AutoSign: groups.Auto, AutoEncrypt: groups.Auto, Mixed: groups.MixedRefuse,
+		Autocrypt: true, InlineIn: groups.InlineWhole,
 	}
 }

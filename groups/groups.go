@@ -45,11 +45,12 @@ const (
 	MixedSplit  Mixed = "split" // those without get a content-free notice
 )
 
-// DomainRule raises levels for one recipient domain.
+// DomainRule is for mail to one recipient domain: it raises levels, and says which form of OpenPGP is read there.
 type DomainRule struct {
 	Domain  string
 	Sign    Level
 	Encrypt Level
+	Inline  bool // recipients get inline PGP, not PGP/MIME, where the message is plain text and its subject is not hidden
 }
 
 // Group is one team that writes as one or several addresses.
@@ -62,7 +63,12 @@ type Group struct {
 	AutoSign    Level // for automatic mail
 	AutoEncrypt Level
 	Mixed       Mixed
-	SubjectTags bool // agents may write [encrypt] [noencrypt] [sign] [nosign] into the subject
+	SubjectTags bool     // agents may write [encrypt] [noencrypt] [sign] [nosign] into the subject
+	HideSubject bool     // encrypted mail leaves with its subject inside only (RFC 9788)
+	KeepTicket  bool     // with HideSubject: a ticket number in brackets stays outside
+	AttachKey   bool     // the group's certificate is attached to signed or encrypted mail
+	Autocrypt   bool     // mail leaves with the group's certificate in an Autocrypt field
+	InlineIn    InlineIn // of incoming mail
 	DomainRules []DomainRule
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

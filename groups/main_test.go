@@ -40,7 +40,7 @@ func try[T any](db *gorm.DB, change func(tx *gorm.DB) (T, error)) (T, error) {
 
 func plainGroup(name string, addresses ...string) Group {
 	return Group{
-		Name: name, Addresses: addresses, Sign: On, Encrypt: Auto, AutoSign: Auto, AutoEncrypt: Auto, Mixed: MixedRefuse,
+		Name: name, Addresses: addresses, Sign: On, Encrypt: Auto, AutoSign: Auto, AutoEncrypt: Auto, Mixed: MixedRefuse, InlineIn: InlineWhole,
 	}
 }
 

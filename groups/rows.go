@@ -3,16 +3,21 @@ package groups
 import "time"
 
 type groupRow struct {
-	ID               string `gorm:"column:id;primaryKey"`
-	Name             string `gorm:"column:name"`
-	SignLevel        Level  `gorm:"column:sign_level"`
-	EncryptLevel     Level  `gorm:"column:encrypt_level"`
-	AutoSignLevel    Level  `gorm:"column:auto_sign_level"`
-	AutoEncryptLevel Level  `gorm:"column:auto_encrypt_level"`
-	Mixed            Mixed  `gorm:"column:mixed"`
-	SubjectTags      bool   `gorm:"column:subject_tags"`
-	CreatedMS        int64  `gorm:"column:created_ms"`
-	UpdatedMS        int64  `gorm:"column:updated_ms"`
+	ID               string   `gorm:"column:id;primaryKey"`
+	Name             string   `gorm:"column:name"`
+	SignLevel        Level    `gorm:"column:sign_level"`
+	EncryptLevel     Level    `gorm:"column:encrypt_level"`
+	AutoSignLevel    Level    `gorm:"column:auto_sign_level"`
+	AutoEncryptLevel Level    `gorm:"column:auto_encrypt_level"`
+	Mixed            Mixed    `gorm:"column:mixed"`
+	SubjectTags      bool     `gorm:"column:subject_tags"`
+	HideSubject      bool     `gorm:"column:hide_subject"`
+	KeepTicket       bool     `gorm:"column:keep_ticket"`
+	AttachKey        bool     `gorm:"column:attach_key"`
+	Autocrypt        bool     `gorm:"column:autocrypt"`
+	InlineIn         InlineIn `gorm:"column:inline_in"`
+	CreatedMS        int64    `gorm:"column:created_ms"`
+	UpdatedMS        int64    `gorm:"column:updated_ms"`
 }
 
 // TableName implements gorm's Tabler, as those below.
@@ -23,6 +28,8 @@ func rowOfGroup(g Group) groupRow {
 		ID: g.ID, Name: g.Name, SignLevel: g.Sign, EncryptLevel: g.Encrypt,
 		AutoSignLevel: g.AutoSign, AutoEncryptLevel: g.AutoEncrypt,
 		Mixed: g.Mixed, SubjectTags: g.SubjectTags,
+		HideSubject: g.HideSubject, KeepTicket: g.KeepTicket,
+		AttachKey: g.AttachKey, Autocrypt: g.Autocrypt, InlineIn: g.InlineIn,
 		CreatedMS: g.CreatedAt.UnixMilli(), UpdatedMS: g.UpdatedAt.UnixMilli(),
 	}
 }
@@ -32,6 +39,8 @@ func (r groupRow) group() Group {
 		ID: r.ID, Name: r.Name, Sign: r.SignLevel, Encrypt: r.EncryptLevel,
 		AutoSign: r.AutoSignLevel, AutoEncrypt: r.AutoEncryptLevel,
 		Mixed: r.Mixed, SubjectTags: r.SubjectTags,
+		HideSubject: r.HideSubject, KeepTicket: r.KeepTicket,
+		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn,
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
 	}
 }
@@ -49,6 +58,7 @@ type ruleRow struct {
 	Domain       string `gorm:"column:domain;primaryKey"`
 	SignLevel    Level  `gorm:"column:sign_level"`
 	EncryptLevel Level  `gorm:"column:encrypt_level"`
+	Inline       bool   `gorm:"column:inline"`
 }
 
 func (ruleRow) TableName() string { return "group_domain_rules" }

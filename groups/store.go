@@ -112,7 +112,7 @@ func insertParts(tx *gorm.DB, stored, g Group) (Group, error) {
 	}
 	var rules []ruleRow
 	for _, r := range g.DomainRules {
-		rules = append(rules, ruleRow{GroupID: stored.ID, Domain: r.Domain, SignLevel: r.Sign, EncryptLevel: r.Encrypt})
+		rules = append(rules, ruleRow{GroupID: stored.ID, Domain: r.Domain, SignLevel: r.Sign, EncryptLevel: r.Encrypt, Inline: r.Inline})
 	}
 	if len(addresses) > 0 {
 		if err := tx.Create(&addresses).Error; err != nil {
@@ -213,7 +213,7 @@ func assemble(rows []groupRow, addresses []addressRow, rules []ruleRow) []Group 
 	}
 	for _, r := range rules {
 		g := &found[index[r.GroupID]]
-		g.DomainRules = append(g.DomainRules, DomainRule{Domain: r.Domain, Sign: r.SignLevel, Encrypt: r.EncryptLevel})
+		g.DomainRules = append(g.DomainRules, DomainRule{Domain: r.Domain, Sign: r.SignLevel, Encrypt: r.EncryptLevel, Inline: r.Inline})
 	}
 	return found
 }

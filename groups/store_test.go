@@ -19,12 +19,14 @@ func TestAGroupIsReadAsItWasSaved(t *testing.T) {
 		saved := saveGroup(t, s, Group{
 			Name: " Support ", Addresses: []string{"Help@Desk.Test", "info@BÜRO.test", "help@desk.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
-			DomainRules: []DomainRule{{"Court.Test", On, Required}, {"büro.test", Off, On}},
+			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny,
+			DomainRules: []DomainRule{{"Court.Test", On, Required, false}, {"büro.test", Off, On, true}},
 		})
 		want := Group{
 			ID: saved.ID, Name: "Support", Addresses: []string{"help@desk.test", "info@xn--bro-hoa.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
-			DomainRules: []DomainRule{{"court.test", On, Required}, {"xn--bro-hoa.test", Off, On}},
+			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny,
+			DomainRules: []DomainRule{{"court.test", On, Required, false}, {"xn--bro-hoa.test", Off, On, true}},
 			CreatedAt:   noon, UpdatedAt: noon,
 		}
 		if saved.ID == "" || !reflect.DeepEqual(saved, want) {
@@ -47,7 +49,8 @@ func TestSavingAGroupAgainReplacesAllOfIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		s := NewStore(db, nil)
 		g := plainGroup("Support", "help@desk.test", "info@desk.test")
-		g.SubjectTags, g.DomainRules = true, []DomainRule{{"court.test", On, On}}
+		g.SubjectTags, g.HideSubject, g.KeepTicket, g.AttachKey, g.Autocrypt = true, true, true, true, true
+		g.DomainRules = []DomainRule{{Domain: "court.test", Sign: On, Encrypt: On, Inline: true}}
 		first := saveGroup(t, s, g)
 		later := noon.AddDate(0, 0, 1)
 		changed := plainGroup("Help", "info@desk.test")
@@ -114,13 +117,16 @@ func TestGroupValuesAreChecked(t *testing.T) {
 		"unknown level":      {func(g *Group) { g.Encrypt = "always" }, "encrypt", `not "always"`},
 		"no automatic level": {func(g *Group) { g.AutoEncrypt = "" }, "auto_encrypt", "must be off"},
 		"unknown mixed":      {func(g *Group) { g.Mixed = "" }, "mixed", "refuse or split"},
+		"number of nothing":  {func(g *Group) { g.KeepTicket = true }, "keep_ticket", "only where the subject is hidden"},
+		"no inline":          {func(g *Group) { g.InlineIn = "" }, "inline_in", "off, whole or any"},
+		"unknown inline":     {func(g *Group) { g.InlineIn = "some" }, "inline_in", "off, whole or any"},
 		"no address":         {func(g *Group) { g.Addresses = []string{"help"} }, "addresses", `"help" is not a mail address`},
 		"two in one":         {func(g *Group) { g.Addresses = []string{"a@b.test,c@d.test"} }, "addresses", "is not a mail address"},
 		"many addresses":     {func(g *Group) { g.Addresses = make([]string, 201) }, "addresses", "at most 200"},
-		"no domain":          {func(g *Group) { g.DomainRules = []DomainRule{{"", On, On}} }, "rules", "is not a domain"},
-		"address as domain":  {func(g *Group) { g.DomainRules = []DomainRule{{"a@b.test", On, On}} }, "rules", "is not a domain"},
-		"rule without level": {func(g *Group) { g.DomainRules = []DomainRule{{"b.test", On, ""}} }, "rules", "must be off"},
-		"two rules":          {func(g *Group) { g.DomainRules = []DomainRule{{"b.test", On, On}, {"B.test", Off, Off}} }, "rules", "two rules for b.test"},
+		"no domain":          {func(g *Group) { g.DomainRules = []DomainRule{{"", On, On, false}} }, "rules", "is not a domain"},
+		"address as domain":  {func(g *Group) { g.DomainRules = []DomainRule{{"a@b.test", On, On, false}} }, "rules", "is not a domain"},
+		"rule without level": {func(g *Group) { g.DomainRules = []DomainRule{{"b.test", On, "", false}} }, "rules", "must be off"},
+		"two rules":          {func(g *Group) { g.DomainRules = []DomainRule{{"b.test", On, On, false}, {"B.test", Off, Off, false}} }, "rules", "two rules for b.test"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := plainGroup("Support", "help@desk.test")
@@ -180,7 +186,7 @@ func TestListsUseAFixedNumberOfQueries(t *testing.T) {
 		s := NewStore(db, nil)
 		for i := range 5 {
 			g := plainGroup(fmt.Sprintf("Team %d", i), fmt.Sprintf("team%d@desk.test", i))
-			g.DomainRules = []DomainRule{{"court.test", On, On}}
+			g.DomainRules = []DomainRule{{"court.test", On, On, false}}
 			g = saveGroup(t, s, g)
 			saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: fmt.Sprintf("box%d", i)}, of("zammad-secret"), nil)
 			saveUser(t, s, User{Name: fmt.Sprintf("agent%d", i), Role: Agent, Groups: []string{g.ID}}, of(goodPassword))
@@ -221,7 +227,7 @@ func TestAGroupIsReadAtOneInstant(t *testing.T) {
 		byLevel.Encrypt = Required
 		byLevel = saveGroup(t, s, byLevel)
 		byRule := byLevel
-		byRule.Encrypt, byRule.DomainRules = Off, []DomainRule{{"court.test", Off, Required}}
+		byRule.Encrypt, byRule.DomainRules = Off, []DomainRule{{"court.test", Off, Required, false}}
 
 		ctx, stop := context.WithCancel(t.Context())
 		var writer sync.WaitGroup

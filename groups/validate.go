@@ -46,6 +46,9 @@ func (g Group) canonical() (Group, error) {
 	if g.Mixed != MixedRefuse && g.Mixed != MixedSplit {
 		return Group{}, invalid("mixed", "mixed recipients can be handled by refuse or split; choose one of them")
 	}
+	if err := g.checkForms(); err != nil {
+		return Group{}, err
+	}
 	var err error
 	if g.Addresses, err = canonicalAddresses(g.Addresses); err != nil {
 		return Group{}, err
@@ -106,7 +109,8 @@ func canonicalRules(rules []DomainRule) ([]DomainRule, error) {
 				return nil, err
 			}
 		}
-		all = append(all, DomainRule{Domain: domain, Sign: r.Sign, Encrypt: r.Encrypt})
+		r.Domain = domain
+		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b DomainRule) int { return strings.Compare(a.Domain, b.Domain) })
 	return all, nil

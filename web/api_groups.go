@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -21,6 +22,11 @@ type groupJSON struct {
 	AutoEncrypt string           `json:"auto_encrypt,omitempty" enum:"off,auto,on,required"`
 	Mixed       string           `json:"mixed,omitempty" enum:"refuse,split" doc:"When a group is created, missing means refuse."`
 	SubjectTags bool             `json:"subject_tags,omitempty"`
+	HideSubject *bool            `json:"hide_subject,omitempty" doc:"Encrypted mail leaves with its subject inside only. This and the four below: missing keeps what is stored; a new group has autocrypt, inline_in whole, and nothing else."`
+	KeepTicket  *bool            `json:"keep_ticket,omitempty" doc:"With hide_subject: a ticket number in brackets stays outside."`
+	AttachKey   *bool            `json:"attach_key,omitempty" doc:"The group's certificate is attached to signed or encrypted mail."`
+	Autocrypt   *bool            `json:"autocrypt,omitempty" doc:"Mail leaves with the group's certificate in its header."`
+	InlineIn    string           `json:"inline_in,omitempty" enum:"off,whole,any" doc:"Which inline PGP in incoming mail is opened: none, what is the whole text, blocks among other text too."`
 	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
 }
 
@@ -28,15 +34,17 @@ type domainRuleJSON struct {
 	Domain  string `json:"domain"`
 	Sign    string `json:"sign" enum:"off,auto,on,required"`
 	Encrypt string `json:"encrypt" enum:"off,auto,on,required"`
+	Inline  bool   `json:"inline,omitempty" doc:"Recipients get inline PGP, not PGP/MIME, where the message is plain text and its subject is not hidden."`
 }
 
 func groupJSONOf(g groups.Group) groupJSON {
 	j := groupJSON{
 		ID: g.ID, Name: g.Name, Addresses: append([]string{}, g.Addresses...), Sign: string(g.Sign), Encrypt: string(g.Encrypt),
 		AutoSign: string(g.AutoSign), AutoEncrypt: string(g.AutoEncrypt), Mixed: string(g.Mixed), SubjectTags: g.SubjectTags,
+		HideSubject: &g.HideSubject, KeepTicket: &g.KeepTicket, AttachKey: &g.AttachKey, Autocrypt: &g.Autocrypt, InlineIn: string(g.InlineIn),
 	}
 	for _, r := range g.DomainRules {
-		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt)})
+		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt), r.Inline})
 	}
 	return j
 }
@@ -45,9 +53,10 @@ func (j groupJSON) group(id string) groups.Group {
 	g := groups.Group{
 		ID: id, Name: j.Name, Addresses: j.Addresses, Sign: groups.Level(j.Sign), Encrypt: groups.Level(j.Encrypt),
 		AutoSign: groups.Level(j.AutoSign), AutoEncrypt: groups.Level(j.AutoEncrypt), Mixed: groups.Mixed(j.Mixed), SubjectTags: j.SubjectTags,
+		HideSubject: *j.HideSubject, KeepTicket: *j.KeepTicket, AttachKey: *j.AttachKey, Autocrypt: *j.Autocrypt, InlineIn: groups.InlineIn(j.InlineIn),
 	}
 	for _, r := range j.DomainRules {
-		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt)})
+		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt), Inline: r.Inline})
 	}
 	return g
 }
@@ -59,6 +68,20 @@ func (j groupJSON) withDefaults() groupJSON {
 	j.Sign, j.Encrypt = cmp.Or(j.Sign, fresh.Sign), cmp.Or(j.Encrypt, fresh.Encrypt)
 	j.AutoSign, j.AutoEncrypt = cmp.Or(j.AutoSign, fresh.AutoSign), cmp.Or(j.AutoEncrypt, fresh.AutoEncrypt)
 	j.Mixed = cmp.Or(j.Mixed, fresh.Mixed)
+	return j
+}
+
+// withForms fills in how mail looks where that is left out, with what had it last: a program that knows nothing of it
+// changes nothing, and exposes no subject.
+func (j groupJSON) withForms(last groups.Group) groupJSON {
+	had := groupJSONOf(last)
+	j.HideSubject = cmp.Or(j.HideSubject, had.HideSubject)
+	j.AttachKey, j.Autocrypt = cmp.Or(j.AttachKey, had.AttachKey), cmp.Or(j.Autocrypt, had.Autocrypt)
+	j.InlineIn = cmp.Or(j.InlineIn, had.InlineIn)
+	if j.KeepTicket == nil {
+		keep := last.KeepTicket && *j.HideSubject
+		j.KeepTicket = &keep
+	}
 	return j
 }
 
@@ -75,12 +98,19 @@ func (s *site) groupAPI(api huma.API) {
 		})
 	operation(s, api, "CreateGroup", http.MethodPost, "/groups", "Create a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *body[groupJSON]) (*body[groupJSON], error) {
-			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withDefaults().group(""))
+			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withDefaults().withForms(gateway.NewGroup("")).group(""))
 			return &body[groupJSON]{groupJSONOf(g)}, err
 		})
 	operation(s, api, "SaveGroup", http.MethodPut, "/groups/{id}", "Replace a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *groupQuestion) (*body[groupJSON], error) {
-			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.group(in.ID))
+			last, err := s.groupOf(ctx, a, in.ID)
+			if errors.Is(err, gateway.ErrNotFound) {
+				last, err = gateway.NewGroup(""), nil // SaveGroup says it, after who may not save at all
+			}
+			if err != nil {
+				return nil, err
+			}
+			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withForms(last).group(in.ID))
 			return &body[groupJSON]{groupJSONOf(g)}, err
 		})
 	operation(s, api, "DeleteGroup", http.MethodDelete, "/groups/{id}", "Delete a group", 0,

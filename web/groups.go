@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -69,9 +70,9 @@ func (v *visit) groupPage(g groups.Group) (groupPage, error) {
 	return p, err
 }
 
-// group finds one of the groups that the person may see.
-func (v *visit) group(id string) (groups.Group, error) {
-	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+// groupOf finds one of the groups that somebody may see.
+func (s *site) groupOf(ctx context.Context, a gateway.Actor, id string) (groups.Group, error) {
+	all, err := s.Gateway.ListGroups(ctx, a)
 	if err != nil {
 		return groups.Group{}, err
 	}
@@ -81,6 +82,11 @@ func (v *visit) group(id string) (groups.Group, error) {
 		}
 	}
 	return groups.Group{}, gateway.ErrNotFound
+}
+
+// group finds one of the groups that the person may see.
+func (v *visit) group(id string) (groups.Group, error) {
+	return v.groupOf(v.r.Context(), v.actor(), id)
 }
 
 func newGroupForm(v *visit) error {
@@ -124,19 +130,32 @@ func saveGroup(v *visit) error {
 }
 
 func (v *visit) groupFromForm() groups.Group {
-	g := groups.Group{
+	subject := v.field("hide_subject")
+	return groups.Group{
 		ID: v.r.PathValue("id"), Name: v.field("name"), Addresses: strings.Fields(v.r.PostForm.Get("addresses")),
 		Sign: groups.Level(v.field("sign")), Encrypt: groups.Level(v.field("encrypt")),
 		AutoSign: groups.Level(v.field("auto_sign")), AutoEncrypt: groups.Level(v.field("auto_encrypt")),
 		Mixed: groups.Mixed(v.field("mixed")), SubjectTags: v.field("subject_tags") != "",
+		HideSubject: subject == "on" || subject == "keep_ticket", KeepTicket: subject == "keep_ticket",
+		AttachKey: v.field("attach_key") != "", Autocrypt: v.field("autocrypt") != "", InlineIn: groups.InlineIn(v.field("inline_in")),
+		DomainRules: v.rulesFromForm(),
 	}
-	signs, encrypts := v.r.PostForm["rule_sign"], v.r.PostForm["rule_encrypt"]
-	for i, domain := range v.r.PostForm["rule_domain"] {
+}
+
+// rulesFromForm reads the lines of the domain rules; one without a domain is none.
+func (v *visit) rulesFromForm() []groups.DomainRule {
+	var rules []groups.DomainRule
+	form := v.r.PostForm
+	signs, encrypts, forms := form["rule_sign"], form["rule_encrypt"], form["rule_inline"]
+	for i, domain := range form["rule_domain"] {
 		if domain = strings.TrimSpace(domain); domain != "" && i < len(signs) && i < len(encrypts) {
-			g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: domain, Sign: groups.Level(signs[i]), Encrypt: groups.Level(encrypts[i])})
+			rules = append(rules, groups.DomainRule{
+				Domain: domain, Sign: groups.Level(signs[i]), Encrypt: groups.Level(encrypts[i]),
+				Inline: i < len(forms) && forms[i] != "",
+			})
 		}
 	}
-	return g
+	return rules
 }
 
 func deleteGroupForm(v *visit) error { return v.confirmGroup(http.StatusOK, "") }

@@ -170,7 +170,7 @@ func TestWrongFormTokenChangesNothing(t *testing.T) {
 	b.person("ada", groups.Admin)
 	v := b.as("ada")
 	page := v.get("/groups/new").body
-	form := url.Values{"name": {"Evil"}, "sign": {"off"}, "encrypt": {"off"}, "auto_sign": {"off"}, "auto_encrypt": {"off"}, "mixed": {"refuse"}}
+	form := url.Values{"name": {"Evil"}, "sign": {"off"}, "encrypt": {"off"}, "auto_sign": {"off"}, "auto_encrypt": {"off"}, "mixed": {"refuse"}, "inline_in": {"whole"}}
 	v.send("/groups/new", form).says(t, http.StatusForbidden, "This form is out of date")
 	form.Set("form_token", tokenFor(t, page, "/logout"))
 	v.send("/groups/new", form).says(t, http.StatusForbidden, "This form is out of date")

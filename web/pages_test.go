@@ -186,9 +186,11 @@ func TestGroupForm(t *testing.T) {
 	form := url.Values{
 		"name": {"Sales"}, "addresses": {"sales@desk.test\r\nnot-an-address"}, "encrypt": {"on"}, "sign": {"required"},
 		"auto_encrypt": {"auto"}, "auto_sign": {"off"}, "mixed": {"split"}, "subject_tags": {"1"},
-		"rule_domain": {"Partner.Test", ""}, "rule_encrypt": {"required", "off"}, "rule_sign": {"on", "off"},
+		"rule_domain": {"Partner.Test", ""}, "rule_encrypt": {"required", "off"}, "rule_sign": {"on", "off"}, "rule_inline": {"inline", ""},
+		"hide_subject": {"keep_ticket"}, "attach_key": {"1"}, "inline_in": {"any"},
 	}
-	v.submit("/groups/new", "/groups/new", form).says(t, http.StatusUnprocessableEntity, "not-an-address", `value="Sales"`, "Partner.Test")
+	v.submit("/groups/new", "/groups/new", form).says(t, http.StatusUnprocessableEntity, "not-an-address", `value="Sales"`, "Partner.Test",
+		`value="keep_ticket" checked`, `name="attach_key" value="1" checked`, `value="any" checked`, `value="inline" selected`)
 	form.Set("addresses", "sales@desk.test")
 	v.submit("/groups/new", "/groups/new", form).says(t, http.StatusOK, "The group is saved", "Point your ticket system here", "seal.test")
 	g, err := b.gateway.Groups.GroupByName(t.Context(), "Sales")
@@ -196,7 +198,8 @@ func TestGroupForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	if g.Encrypt != groups.On || g.Sign != groups.Required || g.AutoSign != groups.Off || g.Mixed != groups.MixedSplit || !g.SubjectTags ||
-		len(g.DomainRules) != 1 || g.DomainRules[0] != (groups.DomainRule{Domain: "partner.test", Sign: groups.On, Encrypt: groups.Required}) {
+		len(g.DomainRules) != 1 || g.DomainRules[0] != (groups.DomainRule{Domain: "partner.test", Sign: groups.On, Encrypt: groups.Required, Inline: true}) ||
+		!g.HideSubject || !g.KeepTicket || !g.AttachKey || g.Autocrypt || g.InlineIn != groups.InlineAny {
 		t.Errorf("saved %+v", g)
 	}
 	v.get("/").says(t, http.StatusOK, "No usable key for sales@desk.test", "Group Sales has no mailbox")

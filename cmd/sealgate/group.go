@@ -45,7 +45,12 @@ type groupSave struct {
 	AutoEncrypt string   `enum:"off,auto,on,required," default:"" help:"Level for encrypting automatic mail. New groups: auto."`
 	Mixed       string   `enum:"refuse,split," default:"" help:"When only some recipients have a certificate: refuse, or split with a content-free notice."`
 	SubjectTags *bool    `negatable:"" help:"Agents may write [encrypt] [noencrypt] [sign] [nosign] into the subject."`
-	Rule        []string `help:"Domain rule DOMAIN:SIGN:ENCRYPT, such as court.example:on:required; may be repeated. None keeps those stored."`
+	HideSubject *bool    `negatable:"" help:"Encrypted mail leaves with its subject inside only; [...] stands outside."`
+	KeepTicket  *bool    `negatable:"" help:"With --hide-subject: a ticket number in brackets stays outside."`
+	AttachKey   *bool    `negatable:"" help:"Attach the group's certificate to signed or encrypted mail."`
+	Autocrypt   *bool    `negatable:"" help:"Put the group's certificate into the header of mail (Autocrypt). New groups: yes."`
+	InlineIn    string   `enum:"off,whole,any," default:"" help:"Inline PGP in incoming mail: off, whole (open it when it is the whole text), any (blocks among other text too). New groups: whole."`
+	Rule        []string `help:"Domain rule DOMAIN:SIGN:ENCRYPT, such as court.example:on:required, or DOMAIN:SIGN:ENCRYPT:inline for recipients that read inline PGP only; may be repeated. None keeps those stored."`
 }
 
 // Run creates or changes.
@@ -59,20 +64,7 @@ func (g *groupSave) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		if len(g.Address) > 0 {
-			group.Addresses = g.Address
-		}
-		if len(rules) > 0 {
-			group.DomainRules = rules
-		}
-		if g.SubjectTags != nil {
-			group.SubjectTags = *g.SubjectTags
-		}
-		set(&group.Sign, g.Sign)
-		set(&group.Encrypt, g.Encrypt)
-		set(&group.AutoSign, g.AutoSign)
-		set(&group.AutoEncrypt, g.AutoEncrypt)
-		set(&group.Mixed, g.Mixed)
+		g.change(&group, rules)
 		saved, err := p.gateway.SaveGroup(s.ctx, cli, group)
 		if err != nil {
 			return err
@@ -80,6 +72,35 @@ func (g *groupSave) Run(s *session) error {
 		fmt.Fprintln(s.out, saved.ID)
 		return nil
 	})
+}
+
+// change changes what was named.
+func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) {
+	if len(g.Address) > 0 {
+		group.Addresses = g.Address
+	}
+	if len(rules) > 0 {
+		group.DomainRules = rules
+	}
+	set(&group.Sign, g.Sign)
+	set(&group.Encrypt, g.Encrypt)
+	set(&group.AutoSign, g.AutoSign)
+	set(&group.AutoEncrypt, g.AutoEncrypt)
+	set(&group.Mixed, g.Mixed)
+	set(&group.InlineIn, g.InlineIn)
+	turn(&group.SubjectTags, g.SubjectTags)
+	turn(&group.HideSubject, g.HideSubject)
+	group.KeepTicket = group.KeepTicket && group.HideSubject
+	turn(&group.KeepTicket, g.KeepTicket)
+	turn(&group.AttachKey, g.AttachKey)
+	turn(&group.Autocrypt, g.Autocrypt)
+}
+
+// turn turns a switch, unless nothing was said of it.
+func turn(field, asked *bool) {
+	if asked != nil {
+		*field = *asked
+	}
 }
 
 // set replaces a value unless the new one is empty.
@@ -93,10 +114,10 @@ func domainRules(texts []string) ([]groups.DomainRule, error) {
 	var rules []groups.DomainRule
 	for _, t := range texts {
 		f := strings.Split(t, ":")
-		if len(f) != 3 {
-			return nil, fmt.Errorf("rule %q must be DOMAIN:SIGN:ENCRYPT, such as court.example:on:required", t)
+		if len(f) != 3 && (len(f) != 4 || f[3] != "inline") {
+			return nil, fmt.Errorf("rule %q must be DOMAIN:SIGN:ENCRYPT or DOMAIN:SIGN:ENCRYPT:inline, such as court.example:on:required", t)
 		}
-		rules = append(rules, groups.DomainRule{Domain: f[0], Sign: groups.Level(f[1]), Encrypt: groups.Level(f[2])})
+		rules = append(rules, groups.DomainRule{Domain: f[0], Sign: groups.Level(f[1]), Encrypt: groups.Level(f[2]), Inline: len(f) == 4})
 	}
 	return rules, nil
 }
