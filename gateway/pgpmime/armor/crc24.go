@@ -15,18 +15,13 @@ type crcTables [8][256]uint32
 
 func newCRCTables() *crcTables {
 	t := new(crcTables)
-	t[0][1] = crcPoly
-	for i := 2; i < 256; i *= 2 { // one bit further to the left
-		last := t[0][i/2]
-		t[0][i] = last<<1 ^ last>>31*crcPoly
-	}
-	for i := range 256 { // the checksum is linear: a value is the sum of its bits
-		t[0][i] = t[0][i&(i-1)] ^ t[0][i&-i]
-	}
-	for k := 1; k < 8; k++ { // one zero byte more
-		for i := range 256 {
-			last := t[k-1][i]
-			t[k][i] = last<<8 ^ t[0][last>>24]
+	power := uint32(crcPoly) // what the bit adds that is next, from the right
+	for k := range t {
+		for bit := 1; bit < 256; bit *= 2 {
+			for i, lower := range t[k][:bit] { // the checksum is linear: a value is the sum of its bits
+				t[k][bit+i] = lower ^ power
+			}
+			power = power<<1 ^ power>>31*crcPoly
 		}
 	}
 	return t
