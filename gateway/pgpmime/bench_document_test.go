@@ -44,9 +44,9 @@ const benchmarksIntroduction = `# Benchmarks
 
 Written by ` + "`make bench`" + `. In each row both sides did the same to the same bytes, in turns in one run, with AES-256, SHA-256,
 Ed25519 and Curve25519; the times are medians. go-crypto is the OpenPGP library under Sealgate, called as plainly as its
-interface allows: without mail around it and, unless the row says so, without armor. gpg is a process for each message,
-which reads from a pipe (20 KB) or a file (25 MB). Memory is by how much the heap grew at its peak, garbage and all, while
-the message lay in a sealed spool.
+interface allows: without mail around it, and with armor only where the row says so. What we protect and open is armored,
+so that is the row which counts. gpg is a process for each message, which reads from a pipe (20 KB) or a file (25 MB).
+Memory is by how much the heap grew at its peak, garbage and all, while the message lay in a sealed spool.
 
 `
 
