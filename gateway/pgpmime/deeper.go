@@ -75,6 +75,11 @@ func (d *deeper) visit(e placed, part string) bool {
 		d.encrypted = true
 	case e.isSigned() && !top:
 		d.signedPart(e, part)
+		d.reportOnly(e)
+		return false
+	case e.mediaType == "multipart/signed" && !e.isSigned():
+		d.reportOnly(e)
+		return false
 	case strings.HasPrefix(e.mediaType, "multipart/"):
 		d.sidecars(e, part)
 	case e.embedded != nil: // a message of its own
@@ -87,6 +92,26 @@ func (d *deeper) visit(e placed, part string) bool {
 		d.attachment(e, part)
 	}
 	return true
+}
+
+// reportOnly notes what is encrypted in a signed part. Nothing is opened there: what a signature covers stays as it is.
+func (d *deeper) reportOnly(signed placed) {
+	signed.all("", func(e *entity, _ string) bool {
+		d.encrypted = d.encrypted || e.isEncrypted() || e.mediaType == "application/pgp-encrypted" || d.hasMessage(placed{signed.source, e})
+		return e.embedded == nil && d.op.failure == nil
+	})
+}
+
+func (d *deeper) hasMessage(e placed) bool {
+	if !strings.HasPrefix(e.mediaType, "text/") {
+		return false
+	}
+	for _, b := range blocks(d.op.armoredText(e)) {
+		if b.kind == KindInlineEncrypted {
+			return true
+		}
+	}
+	return false
 }
 
 // found notes a layer.

@@ -51,6 +51,9 @@ func (m Message) Reader() io.Reader { return io.NewSectionReader(m, 0, m.size) }
 
 // Bytes is the whole message in memory. It copies only what does not lie in one piece of memory.
 func (m Message) Bytes() ([]byte, error) {
+	if m.size == 0 {
+		return nil, nil
+	}
 	if len(m.pieces) == 1 && m.pieces[0].memory != nil {
 		return m.pieces[0].memory, nil
 	}
