@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/bed"
 )
@@ -149,7 +150,9 @@ func (k *kitchen) ownBlocks() map[string]func(testing.TB, order, string) string 
 		"detached": func(t testing.TB, o order, content string) string {
 			return k.detached(t, o, strings.TrimSuffix(content, "\r\n")) + "\r\n"
 		},
-		"encrypted": func(t testing.TB, o order, content string) string { return pgpMIME(k.encrypt(t, o, nil, o.who, content)) },
+		"encrypted": func(t testing.TB, o order, content string) string {
+			return pgpMIME(k.encrypt(t, o, nil, o.who, content))
+		},
 		"sealed": func(t testing.TB, o order, content string) string {
 			return pgpMIME(k.encrypt(t, o, k.entities(t, o.who[:1]), o.who[1:], content))
 		},
@@ -175,12 +178,16 @@ func (k *kitchen) entities(t testing.TB, names []string) (all []*openpgp.Entity)
 	return all
 }
 
-// encrypt makes an armored encrypted message. hidden=yes leaves out who it is for, compress=yes compresses.
+// encrypt makes an armored encrypted message. hidden=yes leaves out who it is for, compress=yes compresses,
+// chunks=small makes chunks of 64 bytes of what is SEIPDv2.
 func (k *kitchen) encrypt(t testing.TB, o order, signers []*openpgp.Entity, to []string, content string) string {
 	t.Helper()
 	config := configAt(o.at(t))
 	if o.options["compress"] != "" {
-		config.DefaultCompressionAlgo = 2 // ZLIB (RFC 9580, section 9.4)
+		config.DefaultCompressionAlgo = packet.CompressionZLIB
+	}
+	if o.options["chunks"] != "" {
+		config.AEADConfig = &packet.AEADConfig{ChunkSize: 64}
 	}
 	visible, hidden := k.entities(t, to), []*openpgp.Entity(nil)
 	if o.options["hidden"] != "" {
@@ -216,7 +223,7 @@ var textBlocks = map[string]func(testing.TB, order, string) string{
 		if err := writeAll(quotedprintable.NewWriter(&b), content); err != nil {
 			t.Fatal(err)
 		}
-		return strings.ReplaceAll(b.String(), "-----", "=2D----")
+		return b.String()
 	},
 	"html": func(_ testing.TB, _ order, content string) string { return html.EscapeString(content) },
 	"prefixed": func(_ testing.TB, o order, content string) string {

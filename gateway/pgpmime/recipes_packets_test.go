@@ -19,34 +19,41 @@ import (
 //	retagged OLD NEW  gives packets another tag
 //	cut N             leaves out the last N bytes
 //	flipped N         changes a bit N bytes after the start, or before the end when N is negative
+//	zeroed AT N       makes N bytes zero
 //	resealed FROM TO… encrypts the session key anew, as the reader FROM can
 //	swapped N         exchanges the first two pieces of N bytes in the last packet; doubled N repeats the first; dropped N leaves it out
-//	padded N          puts N bytes of padding in front
+//	before TAG TEXT   puts a packet in front
 //	recipients N      names N other recipients in front
 //	passworded        encrypts with a passphrase only
 //	literal, compressed N   a message of the text in the block; packets that are compressed N times
 //	binary            base64 lines without the armor
 func (k *kitchen) packetBlocks() map[string]func(testing.TB, order, string) string {
 	change := func(change func(testing.TB, order, []byte) []byte) func(testing.TB, order, string) string {
-		return func(t testing.TB, o order, content string) string { return armoredPackets(t, change(t, o, dearmored(t, content))) }
+		return func(t testing.TB, o order, content string) string {
+			return armoredPackets(t, change(t, o, dearmored(t, content)))
+		}
 	}
 	return map[string]func(testing.TB, order, string) string{
 		"packets": change(func(t testing.TB, o order, p []byte) []byte { return sealPackets(t, k.keys[o.who[0]].entity, p) }),
 		"joined":  change(func(_ testing.TB, _ order, p []byte) []byte { return p }),
 		"retagged": change(func(t testing.TB, o order, p []byte) []byte {
-			return withTag(t, p, tagNamed(t, o.who[0]), tagNamed(t, o.who[1]))
+			return withTag(t, p, byte(numbered(t, o, 0)), byte(numbered(t, o, 1)))
 		}),
 		"cut": change(func(t testing.TB, o order, p []byte) []byte { return p[:len(p)-o.number(t)] }),
 		"flipped": change(func(t testing.TB, o order, p []byte) []byte {
 			p[(len(p)+o.number(t))%len(p)] ^= 1
 			return p
 		}),
+		"zeroed": change(func(t testing.TB, o order, p []byte) []byte {
+			clear(p[numbered(t, o, 0):][:numbered(t, o, 1)])
+			return p
+		}),
 		"resealed": change(func(t testing.TB, o order, p []byte) []byte { return k.resealed(t, o, p) }),
 		"swapped":  change(func(t testing.TB, o order, p []byte) []byte { return pieces(t, o, p, 1, 0) }),
 		"doubled":  change(func(t testing.TB, o order, p []byte) []byte { return pieces(t, o, p, 0, 0, 1) }),
 		"dropped":  change(func(t testing.TB, o order, p []byte) []byte { return pieces(t, o, p, 1) }),
-		"padded": change(func(t testing.TB, o order, p []byte) []byte {
-			return append(newPacket(21, make([]byte, o.number(t))), p...) // RFC 9580, section 5.14
+		"before": change(func(t testing.TB, o order, p []byte) []byte {
+			return append(newPacket(byte(numbered(t, o, 0)), []byte(o.who[1])), p...)
 		}),
 		"recipients": change(func(t testing.TB, o order, p []byte) []byte {
 			return append(k.recipients(t, o.number(t)), p...)
@@ -125,8 +132,9 @@ func opaque(t testing.TB, packets []byte) (all []*packet.OpaquePacket) {
 	}
 }
 
-func tagNamed(t testing.TB, number string) byte {
-	return byte(order{what: "a tag", who: []string{number}}.number(t))
+// numbered is one of several numbers of an order.
+func numbered(t testing.TB, o order, i int) int {
+	return order{what: o.what, who: o.who[i : i+1]}.number(t)
 }
 
 // withTag gives packets of one tag another. The version that integrity protection puts first goes with it.

@@ -3,6 +3,7 @@ package pgpmime_test
 import (
 	"bytes"
 	"crypto"
+	_ "crypto/md5" // for a signature that nobody should accept
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/binary"
@@ -19,7 +20,7 @@ import (
 
 // detached is an armored signature of each of the people in an order. Options, as no careful program would have them:
 //
-//	hash=sha1|md5|ripemd160|sha224|sha512   the hash
+//	hash=md5|sha1|sha224|sha256  the hash
 //	type=NUMBER                  the type (RFC 9580, section 5.2.1)
 //	version=3|5                  an old packet of PGP, or one of LibrePGP
 //	at=DATE, expires=SECONDS     when it was made, and how long it holds
@@ -39,7 +40,10 @@ func signaturePacket(t testing.TB, who *openpgp.Entity, o order, signed string) 
 	case "3":
 		return signatureV3(t, who, signed)
 	case "5":
-		return signatureV5(t, who, signed)
+		return signatureByHand(t, who, 5, numberSHA256, signed)
+	}
+	if o.options["hash"] == "md5" {
+		return signatureByHand(t, who, 4, numberMD5, signed)
 	}
 	key := signingKeyOf(who)
 	hash := hashNamed(t, o.options["hash"])
@@ -86,12 +90,8 @@ func hashNamed(t testing.TB, name string) crypto.Hash {
 	switch name {
 	case "":
 		return 0
-	case "md5":
-		return crypto.MD5
 	case "sha1":
 		return crypto.SHA1
-	case "ripemd160":
-		return crypto.RIPEMD160
 	case "sha224":
 		return crypto.SHA224
 	case "sha256":
@@ -101,8 +101,9 @@ func hashNamed(t testing.TB, name string) crypto.Hash {
 	return 0
 }
 
-// The numbers of SHA-256 and RSA in packets (RFC 9580, sections 9.1 and 9.5).
+// The numbers of algorithms in packets (RFC 9580, sections 9.1 and 9.5).
 const (
+	numberMD5    = 1
 	numberSHA256 = 8
 	numberRSA    = 1
 )
@@ -110,37 +111,46 @@ const (
 // signatureV3 is a signature as PGP 5 made them (RFC 9580, section 5.2.2).
 func signatureV3(t testing.TB, who *openpgp.Entity, signed string) []byte {
 	made := binary.BigEndian.AppendUint32([]byte{0}, uint32(now.Unix()))
-	digest, value := signRSA(t, who, append([]byte(signed), made...))
+	digest, value := signRSA(t, who, numberSHA256, append([]byte(signed), made...))
 	body := append([]byte{3, 5}, made...)
 	body = binary.BigEndian.AppendUint64(body, who.PrimaryKey.KeyId)
 	body = append(body, numberRSA, numberSHA256, digest[0], digest[1])
 	return newPacket(2, append(body, value...))
 }
 
-// signatureV5 is a signature as LibrePGP has them (draft-koch-librepgp, section 5.2.3).
-func signatureV5(t testing.TB, who *openpgp.Entity, signed string) []byte {
+// signatureByHand is what the library does not write: a version 5 signature of LibrePGP (draft-koch-librepgp, section
+// 5.2.3), or one of version 4 with MD5.
+func signatureByHand(t testing.TB, who *openpgp.Entity, version, hashNumber byte, signed string) []byte {
 	subpackets := binary.BigEndian.AppendUint32([]byte{5, 2}, uint32(now.Unix()))
-	header := append([]byte{5, 0, numberRSA, numberSHA256, 0, byte(len(subpackets))}, subpackets...)
+	header := append([]byte{version, 0, numberRSA, hashNumber, 0, byte(len(subpackets))}, subpackets...)
 	hashed := append([]byte(signed), header...)
-	hashed = append(hashed, make([]byte, 6)...) // no file name and no date: it is detached
-	hashed = binary.BigEndian.AppendUint64(append(hashed, 5, 0xff), uint64(len(header)))
-	digest, value := signRSA(t, who, hashed)
+	if version == 5 {
+		hashed = append(hashed, make([]byte, 6)...) // no file name and no date: it is detached
+		hashed = binary.BigEndian.AppendUint64(append(hashed, version, 0xff), uint64(len(header)))
+	} else {
+		hashed = binary.BigEndian.AppendUint32(append(hashed, version, 0xff), uint32(len(header)))
+	}
+	digest, value := signRSA(t, who, hashNumber, hashed)
 	body := append(header, 0, 10, 9, 16)
 	body = binary.BigEndian.AppendUint64(body, who.PrimaryKey.KeyId)
 	return newPacket(2, append(append(body, digest[0], digest[1]), value...))
 }
 
 // signRSA returns the hash, and the signature as a multiprecision integer.
-func signRSA(t testing.TB, who *openpgp.Entity, hashed []byte) (digest, value []byte) {
+func signRSA(t testing.TB, who *openpgp.Entity, hashNumber byte, hashed []byte) (digest, value []byte) {
 	t.Helper()
-	h := crypto.SHA256.New()
+	hash := crypto.SHA256
+	if hashNumber == numberMD5 {
+		hash = crypto.MD5
+	}
+	h := hash.New()
 	h.Write(hashed)
 	digest = h.Sum(nil)
 	key, is := who.PrivateKey.PrivateKey.(*rsa.PrivateKey)
 	if !is {
 		t.Fatal("only RSA keys make such signatures here")
 	}
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest)
+	signature, err := rsa.SignPKCS1v15(rand.Reader, key, hash, digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,5 +201,3 @@ func (r recipe) asksPeers() bool {
 	}
 	return false
 }
-
-

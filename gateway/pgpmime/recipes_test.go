@@ -83,8 +83,8 @@ func readRecipe(t testing.TB, name, text string) recipe {
 	r := recipe{name: name, holdings: map[string]string{}, at: casesOpened}
 	head, message, _ := strings.Cut(text, "\n\n")
 	for line := range strings.Lines(head) {
-		key, value, found := strings.Cut(strings.TrimSpace(line), ": ")
-		if !found || r.readHead(key, unescape(value)) != nil {
+		key, value, found := strings.Cut(line, ":")
+		if !found || r.readHead(key, unescape(strings.TrimSpace(value))) != nil {
 			t.Fatalf("%s: nobody understands %q", name, line)
 		}
 	}
