@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
@@ -87,9 +88,9 @@ func (g *Gateway) protectBounce(ctx context.Context, m queue.Message, message []
 	}
 	reader, _ := keyring.Choose(found[address], g.Now())
 	if reader == nil {
-		return g.protectFor(message, pgpmime.Clear, nil, nil, false)
+		return g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Clear})
 	}
-	return g.protectFor(message, pgpmime.Encrypted, nil, []*keyring.Certificate{reader}, false)
+	return g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Encrypted, To: []*openpgp.Entity{reader.Entity}})
 }
 
 // deliveryStatus builds the multipart/report: words, machine-readable fields, and the outer header of the original.

@@ -18,32 +18,23 @@ type outCopy struct {
 	outgoing   pgpmime.Outgoing
 }
 
-// protect makes every copy of a message: one for the visible readers together, one for each hidden reader alone, and
-// a content-free notice for those who can't read.
+// protect makes every copy of a message: one for the visible readers of one form together, one for each hidden reader
+// alone, and a content-free notice for those who can't read.
 func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) ([]outCopy, error) {
 	signer, err := g.signerOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if !p.Decision.Encrypt.Do {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, nil, false)
-		return []outCopy{{recipients: addressesOf(p.Recipients), outgoing: o}}, err
-	}
 	var copies []outCopy
-	visible, hidden := p.readersByVisibility()
-	if len(visible) > 0 {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, p.certificates(visible), false)
+	for _, s := range p.shares() {
+		r := p.request(signer, s.inline)
+		r.HideSubject, r.KeepTicket = p.Group.HideSubject, p.Group.KeepTicket
+		r.Protection, r.To, r.Hidden = protectionOf(p.Decision), s.readers, s.hidden
+		o, err := g.protectFor(message, r)
 		if err != nil {
 			return nil, err
 		}
-		copies = append(copies, outCopy{recipients: visible, outgoing: o})
-	}
-	for _, address := range hidden {
-		o, err := g.protectFor(message, protectionOf(p.Decision), signer, []*keyring.Certificate{p.readers[address]}, true)
-		if err != nil {
-			return nil, err
-		}
-		copies = append(copies, outCopy{recipients: []string{address}, outgoing: o})
+		copies = append(copies, outCopy{recipients: s.recipients, outgoing: o})
 	}
 	notices, err := g.notices(p, message, signer)
 	return append(copies, notices...), err
@@ -60,11 +51,26 @@ func (g *Gateway) signerOf(ctx context.Context, p Plan) (*openpgp.Entity, error)
 	return signer, nil
 }
 
-func (g *Gateway) protectFor(message []byte, p pgpmime.Protection, signer *openpgp.Entity, readers []*keyring.Certificate, hidden bool) (pgpmime.Outgoing, error) {
-	r := pgpmime.ProtectRequest{Protection: p, Signer: signer, Hidden: hidden, Now: g.Now(), Random: g.Random}
-	for _, c := range readers {
-		r.To = append(r.To, c.Entity)
+// request is what every mail that leaves for this plan has in common, the notices too: how it looks, and the group's
+// certificate. Inline PGP has no place for an attachment.
+func (p *Plan) request(signer *openpgp.Entity, inline bool) pgpmime.ProtectRequest {
+	r := pgpmime.ProtectRequest{Signer: signer, Inline: inline}
+	if p.Group.Autocrypt && p.own != nil {
+		r.Autocrypt = p.own.Entity
 	}
+	switch {
+	case !p.Group.AttachKey || inline:
+	case p.own != nil:
+		r.Attach = p.own.Entity
+	default:
+		r.Attach = signer // a key that signs only, for who wants to check
+	}
+	return r
+}
+
+// protectFor is the one call that makes mail that may leave.
+func (g *Gateway) protectFor(message []byte, r pgpmime.ProtectRequest) (pgpmime.Outgoing, error) {
+	r.Now, r.Random = g.Now(), g.Random
 	o, err := pgpmime.Protect(message, r)
 	if errors.Is(err, pgpmime.ErrMalformed) {
 		return o, malformed(err)
@@ -95,28 +101,60 @@ func addressesOf(recipients []PlannedRecipient) []string {
 	return all
 }
 
-// readersByVisibility splits the recipients that can read into visible ones and hidden ones.
-func (p *Plan) readersByVisibility() (visible, hidden []string) {
-	for _, r := range p.Recipients {
-		switch {
-		case p.readers[r.Address] == nil:
-		case r.Hidden:
-			hidden = append(hidden, r.Address)
-		default:
-			visible = append(visible, r.Address)
-		}
-	}
-	return visible, hidden
+// share is one copy that is to be made: who gets it, and whose certificates read it.
+type share struct {
+	recipients []string
+	readers    []*openpgp.Entity
+	hidden     bool
+	inline     bool
 }
 
-// certificates returns the readers' certificates and the group's own, each once.
-func (p *Plan) certificates(addresses []string) []*keyring.Certificate {
+// shares divides the recipients that get the message. Those who read one form share a copy; each hidden reader of an
+// encrypted one has his own, because the copy names the keys that open it.
+func (p *Plan) shares() []share {
+	var mime, inline []string
+	var alone []share
+	for _, r := range p.Recipients {
+		switch {
+		case p.Decision.Encrypt.Do && p.readers[r.Address] == nil: // gets a notice
+		case p.Decision.Encrypt.Do && r.Hidden:
+			alone = append(alone, share{
+				recipients: []string{r.Address}, readers: []*openpgp.Entity{p.readers[r.Address].Entity}, hidden: true, inline: p.inlineFor(r.Address),
+			})
+		case p.inlineFor(r.Address):
+			inline = append(inline, r.Address)
+		default:
+			mime = append(mime, r.Address)
+		}
+	}
+	var all []share
+	if len(mime) > 0 {
+		all = append(all, share{recipients: mime, readers: p.certificates(mime)})
+	}
+	if len(inline) > 0 {
+		all = append(all, share{recipients: inline, readers: p.certificates(inline), inline: true})
+	}
+	return append(all, alone...)
+}
+
+// inlineFor tells whether the copy for an address should be inline PGP. A hidden subject comes first: inline PGP has no
+// place for it.
+func (p *Plan) inlineFor(address string) bool {
+	hides := p.Group.HideSubject && p.Decision.Encrypt.Do
+	return p.Group.ReadsInline(address) && protectionOf(p.Decision) != pgpmime.Clear && !hides
+}
+
+// certificates returns the certificates of readers and the group's own, each once.
+func (p *Plan) certificates(addresses []string) []*openpgp.Entity {
+	if !p.Decision.Encrypt.Do {
+		return nil
+	}
 	seen := map[string]bool{}
-	var all []*keyring.Certificate
+	var all []*openpgp.Entity
 	add := func(c *keyring.Certificate) {
 		if c != nil && !seen[c.Fingerprint] {
 			seen[c.Fingerprint] = true
-			all = append(all, c)
+			all = append(all, c.Entity)
 		}
 	}
 	for _, address := range addresses {

@@ -17,6 +17,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/mailbox"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
@@ -56,7 +57,8 @@ type Gateway struct {
 	Activity *activity.Log
 	Queue    *queue.Queue
 	Mirror   *mailbox.Mirror
-	Domain   string // our name in Message-IDs, EHLO and Authentication-Results
+	Limits   pgpmime.Limits // of what is opened; zero values mean the defaults
+	Domain   string         // our name in Message-IDs, EHLO and Authentication-Results
 	Now      func() time.Time
 	Random   io.Reader
 	Log      *slog.Logger

@@ -21,11 +21,12 @@ func (g *Gateway) notices(p Plan, message []byte, signer *openpgp.Entity) ([]out
 	}
 	var copies []outCopy
 	for _, address := range p.Decision.Notices {
-		protection := pgpmime.Clear
+		r := p.request(signer, p.Group.ReadsInline(address))
+		r.Protection = pgpmime.Clear
 		if signer != nil {
-			protection = pgpmime.Signed
+			r.Protection = pgpmime.Signed
 		}
-		o, err := g.protectFor(g.notice(summary.From[0], address), protection, signer, nil, false)
+		o, err := g.protectFor(g.notice(summary.From[0], address), r)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func (g *Gateway) sendVerification(ctx context.Context, a Actor, l letter) error
 	if err != nil {
 		return malformed(err)
 	}
-	o, err := g.protectFor(message, pgpmime.Clear, nil, nil, false)
+	o, err := g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Clear})
 	if err != nil {
 		return err
 	}

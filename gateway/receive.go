@@ -10,6 +10,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/groups"
 	"gorm.io/gorm"
 )
 
@@ -61,14 +62,33 @@ func (g *Gateway) receiveAgain(ctx context.Context, known archive.Article, arriv
 	return err
 }
 
-// open opens a message with the keys that a group may use.
+// open opens a message with the keys that a group may use, as far as the group wants it opened.
 func (g *Gateway) open(ctx context.Context, groupID string, message []byte) (pgpmime.Opened, error) {
+	inline, err := g.inlineMode(ctx, groupID)
+	if err != nil {
+		return pgpmime.Opened{}, fmt.Errorf("open message: %w", err)
+	}
 	keys := &groupKeys{ctx: ctx, gateway: g, groupID: groupID, now: g.Now()}
-	opened, err := pgpmime.Open(message, keys, pgpmime.Options{Now: g.Now(), Instance: g.Domain})
+	opened, err := pgpmime.Open(message, keys, pgpmime.Options{Now: g.Now(), Instance: g.Domain, Limits: g.Limits, Inline: inline})
 	if err != nil {
 		return pgpmime.Opened{}, fmt.Errorf("open message: %w", err)
 	}
 	return opened, nil
+}
+
+// inlineMode is which inline PGP a group wants opened. The articles of a group that was deleted are as those of a new one.
+func (g *Gateway) inlineMode(ctx context.Context, groupID string) (pgpmime.InlineMode, error) {
+	group, err := g.Groups.Group(ctx, groupID)
+	if err != nil && !errors.Is(err, groups.ErrNotFound) {
+		return pgpmime.InlineWhole, err
+	}
+	switch group.InlineIn {
+	case groups.InlineOff:
+		return pgpmime.InlineOff, nil
+	case groups.InlineAny:
+		return pgpmime.InlineAny, nil
+	}
+	return pgpmime.InlineWhole, nil
 }
 
 // inArticle describes an opened message. A header that cannot be read leaves its fields empty: the message itself is
