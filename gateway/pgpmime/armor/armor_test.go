@@ -109,6 +109,7 @@ func TestChecksumOnlyForOlderReaders(t *testing.T) {
 		{"one-pass signature 6", "\xc4\x46\x06", false},
 		{"integrity protected data 1, partial length", "\xd2\xe1\x01", true},
 		{"integrity protected data 2, partial length", "\xd2\xe1\x02", false},
+		{"integrity protected data 2, shortest partial length", "\xd2\xe0\x02", false},
 		{"older packet format", "\x88\x75\x06", true},
 		{"literal data", "\xcb\x06\x06", true},
 		{"cut short", "\xc1\xff\x00\x00\x10\x00", true},

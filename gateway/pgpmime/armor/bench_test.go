@@ -20,22 +20,24 @@ func object(size int) []byte {
 // BenchmarkEncode holds our writer against the library's on the same bytes, in pieces as a cipher writes them.
 func BenchmarkEncode(b *testing.B) {
 	binary := object(1 << 20)
-	writers := map[string]func(io.Writer) io.WriteCloser{
-		"Sealgate": func(w io.Writer) io.WriteCloser { return armor.NewWriter(w, armor.Message) },
-		"Library": func(w io.Writer) io.WriteCloser {
+	for _, side := range []struct {
+		name string
+		open func(io.Writer) io.WriteCloser
+	}{
+		{"Sealgate", func(w io.Writer) io.WriteCloser { return armor.NewWriter(w, armor.Message) }},
+		{"Library", func(w io.Writer) io.WriteCloser {
 			a, err := library.Encode(w, armor.Message, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
 			return a
-		},
-	}
-	for name, open := range writers {
-		b.Run(name, func(b *testing.B) {
+		}},
+	} {
+		b.Run(side.name, func(b *testing.B) {
 			b.SetBytes(int64(len(binary)))
 			b.ReportAllocs()
 			for b.Loop() {
-				write(b, open(io.Discard), binary, 64<<10)
+				write(b, side.open(io.Discard), binary, 64<<10)
 			}
 		})
 	}
@@ -60,22 +62,24 @@ func write(t testing.TB, w io.WriteCloser, b []byte, piece int) {
 func BenchmarkDecode(b *testing.B) {
 	var armored bytes.Buffer
 	write(b, armor.NewWriter(&armored, armor.Message), object(1<<20), 1<<20)
-	readers := map[string]func(io.Reader) (io.Reader, error){
-		"Sealgate": func(r io.Reader) (io.Reader, error) { return armor.NewReader(r) },
-		"Library": func(r io.Reader) (io.Reader, error) {
+	for _, side := range []struct {
+		name string
+		open func(io.Reader) (io.Reader, error)
+	}{
+		{"Sealgate", func(r io.Reader) (io.Reader, error) { return armor.NewReader(r) }},
+		{"Library", func(r io.Reader) (io.Reader, error) {
 			block, err := library.Decode(r)
 			if err != nil {
 				return nil, err
 			}
 			return block.Body, nil
-		},
-	}
-	for name, open := range readers {
-		b.Run(name, func(b *testing.B) {
+		}},
+	} {
+		b.Run(side.name, func(b *testing.B) {
 			b.SetBytes(1 << 20)
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := open(bytes.NewReader(armored.Bytes()))
+				r, err := side.open(bytes.NewReader(armored.Bytes()))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -47,7 +47,7 @@ func (v *values) lines(dst, text []byte) (taken, written int) {
 		if at < len(text) && text[at] == '\r' {
 			at++
 		}
-		if size == 0 || size > maxLine || at == len(text) || text[at] != '\n' {
+		if size > maxLine || at == len(text) || text[at] != '\n' {
 			return taken, written
 		}
 		at++

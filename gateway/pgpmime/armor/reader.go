@@ -131,19 +131,18 @@ func (a *Reader) looksLikeData(line []byte) bool {
 	return true
 }
 
-// fill decodes as many lines as the source has at hand, and at least one.
+// fill decodes what the source has at hand, and waits for it only when that is nothing.
 func (a *Reader) fill() {
 	a.buffer = a.buffer[:0]
 	for a.err == nil {
 		a.usual()
-		line, err := a.line()
-		if err != nil {
+		if full := len(a.buffer)+maxLine > readBuffer; full || len(a.buffer) > 0 && a.in.Buffered() == 0 {
+			break
+		}
+		if line, err := a.line(); err != nil {
 			a.err = err
 		} else {
 			a.body(line)
-		}
-		if a.in.Buffered() == 0 || len(a.buffer)+maxLine > readBuffer {
-			break
 		}
 	}
 	a.plain = a.buffer

@@ -66,12 +66,13 @@ func awkward(t testing.TB) map[string]awkwardCase {
 func TestLimits(t *testing.T) {
 	begin, end := "-----BEGIN PGP MESSAGE-----\n", "-----END PGP MESSAGE-----\n"
 	long := strings.Repeat("eHh4", 5000)
-	header := "Comment: " + strings.Repeat("long ", 30) + "\n"
+	header := "Comment: " + strings.Repeat("long ", 36) + "\n"
 	for name, text := range map[string]string{
 		"headers":        begin + strings.Repeat("A: b\n", 101) + "\neHh4\n" + end,
-		"header bytes":   begin + strings.Repeat(header, 105) + "\neHh4\n" + end,
+		"header bytes":   begin + strings.Repeat(header, 95) + "\neHh4\n" + end,
 		"header's line":  begin + "A: " + long + "\n\neHh4\n" + end,
 		"line":           begin + "\n" + long + "\n" + end,
+		"not much more":  begin + "\n" + long[:4100] + "\n" + end,
 		"later line":     begin + "\neHh4\n" + long + "\n" + end,
 		"line of blanks": begin + "\neHh4" + strings.Repeat(" ", 20_000) + "\n" + end,
 	} {
@@ -126,6 +127,32 @@ func TestNothingIsReadAfterEnd(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestWhatIsAtHandComesFirst: lines that are there are not held back until more come.
+func TestWhatIsAtHandComesFirst(t *testing.T) {
+	text := armored(t, object(480))
+	half := len(text) / 2 / 66 * 66
+	for name, first := range map[string]string{"whole lines": text[:len("-----BEGIN PGP MESSAGE-----\r\n\r\n")+5*66], "other lines": text[:half] + "\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			asked := false
+			r, err := armor.NewReader(io.MultiReader(strings.NewReader(first), onRead(func() { asked = true })))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := r.Read(make([]byte, 1000)); n < 100 || err != nil || asked {
+				t.Errorf("%d bytes, %v, asked for more: %t", n, err, asked)
+			}
+		})
+	}
+}
+
+// onRead is an empty source that tells when it is read.
+type onRead func()
+
+func (f onRead) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
 }
 
 // TestSourceErrors: an error of the source is neither an end nor a fault of the armor, wherever it comes.
