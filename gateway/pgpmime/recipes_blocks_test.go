@@ -79,6 +79,7 @@ func newOrder(text string) order {
 	words := strings.Fields(text)
 	o := order{what: words[0], options: map[string]string{}}
 	for _, w := range words[1:] {
+		w = unescape(w)
 		if name, value, is := strings.Cut(w, "="); is {
 			o.options[name] = value
 		} else {
@@ -138,7 +139,7 @@ func (k *kitchen) block(t testing.TB, o order, content string) string {
 //	armored WHO…             the armored message alone; armored-sealed SIGNER WHO… likewise
 //	clearsigned WHO          a text with a cleartext signature
 //	detached WHO…            the armored signature alone
-//	inline-signed WHO        an armored message that is signed and not encrypted
+//	inline-signed WHO        an armored message that is signed and not encrypted; version= as in signature
 //	literal, compressed N    an armored message that is neither
 //	pgp-mime                 a multipart/encrypted around the armor in the block
 func (k *kitchen) ownBlocks() map[string]func(testing.TB, order, string) string {
@@ -213,6 +214,7 @@ func crlfText(text string) string {
 //	repeated N                        N times, {N} counts
 //	nested N                          inside N multiparts
 //	one-line                          without line ends, but for one at the end
+//	twin                              a multipart/alternative with the text, and with a page that shows it
 //	bare-lf                           line ends become LF
 var textBlocks = map[string]func(testing.TB, order, string) string{
 	"base64": func(_ testing.TB, _ order, content string) string {
@@ -247,6 +249,10 @@ var textBlocks = map[string]func(testing.TB, order, string) string{
 	},
 	"one-line": func(_ testing.TB, _ order, content string) string {
 		return strings.ReplaceAll(content, "\r\n", " ") + "\r\n"
+	},
+	"twin": func(_ testing.TB, _ order, content string) string {
+		return "Content-Type: multipart/alternative; boundary=\"twin\"\r\n\r\n--twin\r\nContent-Type: text/plain\r\n\r\n" + content +
+			"--twin\r\nContent-Type: text/html\r\n\r\n<html><body><pre>" + html.EscapeString(content) + "</pre></body></html>\r\n--twin--\r\n"
 	},
 	"bare-lf": func(_ testing.TB, _ order, content string) string { return strings.ReplaceAll(content, "\r\n", "\n") },
 }

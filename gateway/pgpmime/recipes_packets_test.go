@@ -23,7 +23,7 @@ import (
 //	resealed FROM TO… encrypts the session key anew, as the reader FROM can
 //	swapped N         exchanges the first two pieces of N bytes in the last packet; doubled N repeats the first; dropped N leaves it out
 //	before TAG TEXT   puts a packet in front
-//	recipients N      names N other recipients in front
+//	recipients N      names N other recipients in front; hidden=yes leaves out who they are
 //	passworded        encrypts with a passphrase only
 //	literal, compressed N   a message of the text in the block; packets that are compressed N times
 //	binary            base64 lines without the armor
@@ -56,7 +56,7 @@ func (k *kitchen) packetBlocks() map[string]func(testing.TB, order, string) stri
 			return append(newPacket(byte(numbered(t, o, 0)), []byte(o.who[1])), p...)
 		}),
 		"recipients": change(func(t testing.TB, o order, p []byte) []byte {
-			return append(k.recipients(t, o.number(t)), p...)
+			return append(k.recipients(t, o), p...)
 		}),
 		"compressed": change(func(t testing.TB, o order, p []byte) []byte { return squeezed(t, p, o.number(t)) }),
 		"passworded": func(t testing.TB, o order, content string) string {
@@ -197,7 +197,8 @@ func (k *kitchen) resealed(t testing.TB, o order, packets []byte) []byte {
 }
 
 // recipients are session key packets for others.
-func (k *kitchen) recipients(t testing.TB, n int) []byte {
-	one := opaque(t, dearmored(t, k.encrypt(t, order{}, nil, []string{"stranger"}, "")))[0]
-	return bytes.Repeat(newPacket(one.Tag, one.Contents), n)
+func (k *kitchen) recipients(t testing.TB, o order) []byte {
+	t.Helper()
+	one := opaque(t, dearmored(t, k.encrypt(t, order{options: o.options}, nil, []string{"stranger"}, "")))[0]
+	return bytes.Repeat(newPacket(one.Tag, one.Contents), o.number(t))
 }

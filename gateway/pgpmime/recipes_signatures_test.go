@@ -24,6 +24,7 @@ import (
 //	type=NUMBER                  the type (RFC 9580, section 5.2.1)
 //	version=3|5                  an old packet of PGP, or one of LibrePGP
 //	at=DATE, expires=SECONDS     when it was made, and how long it holds
+//	notation=critical|plain      a notation that nobody knows (section 5.2.3.24)
 func (k *kitchen) detached(t testing.TB, o order, signed string) string {
 	t.Helper()
 	return strings.TrimSuffix(crlfText(armoredAs(t, openpgp.SignatureType, func(b *bytes.Buffer) error {
@@ -60,6 +61,9 @@ func signaturePacket(t testing.TB, who *openpgp.Entity, o order, signed string) 
 	if n, err := strconv.ParseUint(o.options["expires"], 10, 32); err == nil {
 		seconds := uint32(n)
 		s.SigLifetimeSecs = &seconds
+	}
+	if kind := o.options["notation"]; kind != "" {
+		s.Notations = []*packet.Notation{{Name: "unknown@customer.test", Value: []byte("x"), IsCritical: kind == "critical", IsHumanReadable: true}}
 	}
 	h, err := s.PrepareSign(configAt(o.at(t)))
 	if err != nil {
@@ -181,6 +185,9 @@ func (k *kitchen) clearsigned(t testing.TB, o order, content string) string {
 // inlineSigned is an armored message that is signed, not encrypted.
 func (k *kitchen) inlineSigned(t testing.TB, o order, content string) string {
 	t.Helper()
+	if o.options["version"] != "" {
+		return k.inlineSignedOld(t, o, content)
+	}
 	return crlfText(armored(t, func(b *bytes.Buffer) error {
 		w, err := openpgp.SignWithParams(b, k.entities(t, o.who), &openpgp.SignParams{Config: configAt(o.at(t))})
 		if err != nil {
@@ -188,6 +195,17 @@ func (k *kitchen) inlineSigned(t testing.TB, o order, content string) string {
 		}
 		return writeAll(w, content)
 	}))
+}
+
+// inlineSignedOld is a message that announces a signature of an old version, and then holds it (RFC 9580, section 10.3).
+func (k *kitchen) inlineSignedOld(t testing.TB, o order, content string) string {
+	t.Helper()
+	who := k.entities(t, o.who)[0]
+	announced := []byte{3, 0, numberSHA256, numberRSA} // section 5.4
+	announced = append(binary.BigEndian.AppendUint64(announced, who.PrimaryKey.KeyId), 1)
+	literal := append([]byte{'b', 0, 0, 0, 0, 0}, content...) // section 5.9
+	packets := append(newPacket(4, announced), newPacket(11, literal)...)
+	return armoredPackets(t, append(packets, signaturePacket(t, who, o, content)...))
 }
 
 // asksPeers tells whether a recipe needs other programs.

@@ -23,6 +23,7 @@ import (
 //	signer: who speaks for the message
 //	subject, changed, repaired, limit, reason, waiting: as in Opened and Verdict; waiting is a number of key ids
 //	has, lacks: text that is, or is not, in the opened message, in its attachments too
+//	layer: a line of the verdict tree that tells of a layer
 //	held: NAME HOLDING, when a key is held in another way than people.txt says
 //	inline: off or any
 //	limits: name=number, other than the usual ones
@@ -89,7 +90,10 @@ func readRecipe(t testing.TB, name, text string) recipe {
 		}
 	}
 	for line := range strings.Lines(message) {
-		r.lines = append(r.lines, unescape(strings.TrimSuffix(line, "\n")))
+		if line = strings.TrimSuffix(line, "\n"); !strings.HasPrefix(line, "@@ ") { // whose words are cut first
+			line = unescape(line)
+		}
+		r.lines = append(r.lines, line)
 	}
 	return r
 }
@@ -162,6 +166,10 @@ func (r recipe) check(t testing.TB, o pgpmime.Opened, names map[string]string) {
 		case "lacks":
 			if strings.Contains(below, strings.ToLower(w.value)) {
 				t.Errorf("%q is in\n%s", w.value, o.Message)
+			}
+		case "layer":
+			if shown := tree(o, names); !strings.Contains(shown, "- "+w.value+"\n") {
+				t.Errorf("no layer %q in\n%s", w.value, shown)
 			}
 		case "reason":
 			if !strings.Contains(o.Verdict.Reason, w.value) {
