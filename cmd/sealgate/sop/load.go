@@ -156,19 +156,17 @@ func (l *loaded) unlock(passwords [][]byte) error {
 
 // unlockPackets does to the packets what the keyring has proven to work.
 func (l *loaded) unlockPackets() error {
-	for _, c := range l.packets {
-		var secret *packet.PrivateKey
-		if c.isSecret() {
-			if p, err := c.head.Parse(); err == nil {
-				secret, _ = p.(*packet.PrivateKey)
-			}
+	l.secrets = make([]*packet.PrivateKey, len(l.packets))
+	for n, c := range l.packets {
+		if !c.isSecret() {
+			continue
 		}
-		if secret != nil && secret.Encrypted && !secret.Dummy() {
-			if err := secret.Decrypt(l.password); err != nil {
-				return fail(KeyIsProtected, "%s is protected by different passwords", called(l.from))
-			}
+		if p, err := c.head.Parse(); err == nil {
+			l.secrets[n], _ = p.(*packet.PrivateKey)
 		}
-		l.secrets = append(l.secrets, secret)
+	}
+	if err := packet.DecryptPrivateKeys(l.secrets, l.password); err != nil {
+		return fail(KeyIsProtected, "%s is protected by different passwords", called(l.from))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func us(t *testing.T, stdin []byte, args ...string) []byte {
 
 // TestPeersArmor: armor and dearmor say the same as the peers'.
 func TestPeersArmor(t *testing.T) {
-	for _, name := range []string{"sqop", "gosop", "pgpainless-cli"} {
+	for _, name := range []string{"sqop", "gosop"} {
 		t.Run(name, func(t *testing.T) {
 			bed.Need(t, name)
 			folder(t)
