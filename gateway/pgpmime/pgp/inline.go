@@ -87,46 +87,64 @@ func Detach(out io.Writer, message io.Reader, o Options) (signatures []byte, err
 			signatures, err = nil, ErrNotSigned
 		}
 	}()
-	limits := o.Limits.WithDefaults()
-	packets := packet.NewReader(message)
-	var found bytes.Buffer
-	for count, texts := 0, 0; ; {
-		p, err := packets.Next()
+	d := &detaching{packets: packet.NewReader(message), out: out, limits: o.Limits.WithDefaults()}
+	for {
+		p, err := d.packets.Next()
 		switch {
-		case errors.Is(err, io.EOF) && count > 0 && texts == 1:
-			return found.Bytes(), nil
+		case errors.Is(err, io.EOF) && d.count > 0 && d.texts == 1:
+			return d.signatures.Bytes(), nil
 		case err != nil:
 			return nil, ErrNotSigned
 		}
-		switch p := p.(type) {
-		case *packet.OnePassSignature, *packet.Marker:
-		case *packet.Signature:
-			if count++; count > limits.Signatures || p.Serialize(&found) != nil {
-				return nil, ErrNotSigned
-			}
-		case *packet.Compressed:
-			if err := packets.Push(p.LimitedBodyReader(&limits.Decompressed)); err != nil {
-				return nil, ErrNotSigned
-			}
-		case *packet.LiteralData:
-			if texts++; texts > 1 {
-				return nil, ErrNotSigned
-			}
-			if err := copyLimited(out, p.Body, limits.Decompressed); err != nil {
-				return nil, err
-			}
-		default:
-			return nil, ErrNotSigned
+		if err := d.take(p); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// copyLimited copies at most limit bytes.
-func copyLimited(out io.Writer, in io.Reader, limit int64) error {
-	n, err := io.Copy(out, io.LimitReader(in, limit+1))
+// detaching is one Detach in progress.
+type detaching struct {
+	packets    *packet.Reader
+	out        io.Writer
+	limits     Limits
+	signatures bytes.Buffer
+	count      int // signatures
+	texts      int
+}
+
+// take sorts one packet into its place.
+func (d *detaching) take(p packet.Packet) error {
+	switch p := p.(type) {
+	case *packet.OnePassSignature, *packet.Marker: // say nothing that the signatures do not
+		return nil
+	case *packet.Signature:
+		if d.count++; d.count > d.limits.Signatures || p.Serialize(&d.signatures) != nil {
+			return ErrNotSigned
+		}
+		return nil
+	case *packet.Compressed:
+		if d.packets.Push(p.LimitedBodyReader(&d.limits.Decompressed)) != nil {
+			return ErrNotSigned
+		}
+		return nil
+	case *packet.LiteralData:
+		if d.texts++; d.texts > 1 {
+			return ErrNotSigned
+		}
+		return copyLimited(d.out, p.Body, d.limits.Decompressed)
+	}
+	return ErrNotSigned
+}
+
+// copyLimited copies at most limit bytes of a message.
+func copyLimited(out io.Writer, message io.Reader, limit int64) error {
+	faulty := &faultyWriter{w: out}
+	n, err := io.Copy(faulty, io.LimitReader(message, limit+1))
 	switch {
+	case faulty.err != nil:
+		return faulty.err
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrNotSigned, err)
+		return ErrNotSigned
 	case n > limit:
 		return ErrTooLarge
 	}
