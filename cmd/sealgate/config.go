@@ -12,6 +12,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
 // config is the configuration file: infrastructure only. Groups, mailboxes, keys and people live in the database.
@@ -47,9 +48,18 @@ type listen struct {
 	Web        string   `yaml:"web" env:"WEB"` // modes: implicit, plain
 }
 
+// limits bound what mail may cost.
 type limits struct {
 	MessageBytes int64 `yaml:"message_bytes" env:"MESSAGE_BYTES"`
 	MemoryBytes  int64 `yaml:"memory_bytes" env:"MEMORY_BYTES"` // of messages in memory at once
+
+	// Of what is opened; over one of them, a message is passed on as it came and says so.
+	MIMEDepth         int   `yaml:"mime_depth" env:"MIME_DEPTH"`
+	MIMEParts         int   `yaml:"mime_parts" env:"MIME_PARTS"`
+	HeaderBytes       int   `yaml:"header_bytes" env:"HEADER_BYTES"` // of one header block
+	DecompressedBytes int64 `yaml:"decompressed_bytes" env:"DECOMPRESSED_BYTES"`
+	DecompressedRatio int64 `yaml:"decompressed_ratio" env:"DECOMPRESSED_RATIO"` // bytes for each one of the encrypted message
+	SessionKeys       int   `yaml:"session_keys" env:"SESSION_KEYS"`             // tried for one message
 }
 
 type logConfig struct {
@@ -73,8 +83,12 @@ func defaults() config {
 			IMAP:       []string{"127.0.0.1:1143 plain"},
 			Web:        "127.0.0.1:8025 plain",
 		},
-		Limits: limits{MessageBytes: 50 << 20, MemoryBytes: 256 << 20},
-		Log:    logConfig{Level: "info", Format: "text"},
+		Limits: limits{
+			MessageBytes: 50 << 20, MemoryBytes: 256 << 20,
+			MIMEDepth: 50, MIMEParts: 1000, HeaderBytes: 256 << 10,
+			DecompressedBytes: 100 << 20, DecompressedRatio: 100, SessionKeys: 200,
+		},
+		Log: logConfig{Level: "info", Format: "text"},
 	}
 }
 
@@ -116,11 +130,8 @@ func (c *config) check() error {
 	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
 		return errors.New("configuration: tls.certificate and tls.key must be given together")
 	}
-	if c.Limits.MessageBytes < 1<<20 {
-		return errors.New("configuration: limits.message_bytes must be at least 1048576 (1 MiB)")
-	}
-	if c.Limits.MemoryBytes < 4*c.Limits.MessageBytes {
-		return errors.New("configuration: limits.memory_bytes must be at least four times limits.message_bytes")
+	if err := c.Limits.check(); err != nil {
+		return err
 	}
 	if _, err := logger(c.Log, nil); err != nil {
 		return err
@@ -131,6 +142,40 @@ func (c *config) check() error {
 		}
 	}
 	return nil
+}
+
+// check finds limits that would refuse ordinary mail, or bound nothing.
+func (l limits) check() error {
+	if l.MessageBytes < 1<<20 {
+		return errors.New("configuration: limits.message_bytes must be at least 1048576 (1 MiB)")
+	}
+	if l.MemoryBytes < 4*l.MessageBytes {
+		return errors.New("configuration: limits.memory_bytes must be at least four times limits.message_bytes")
+	}
+	for _, r := range []struct {
+		key             string
+		value, low, top int64
+	}{
+		{"mime_depth", int64(l.MIMEDepth), 5, 1000},
+		{"mime_parts", int64(l.MIMEParts), 20, 100_000},
+		{"header_bytes", int64(l.HeaderBytes), 16 << 10, 16 << 20},
+		{"decompressed_bytes", l.DecompressedBytes, 1 << 20, 4 << 30},
+		{"decompressed_ratio", l.DecompressedRatio, 10, 10_000},
+		{"session_keys", int64(l.SessionKeys), 1, 10_000},
+	} {
+		if r.value < r.low || r.value > r.top {
+			return fmt.Errorf("configuration: limits.%s is %d; choose a number from %d to %d", r.key, r.value, r.low, r.top)
+		}
+	}
+	return nil
+}
+
+// opening are the limits of what is opened.
+func (l limits) opening() pgpmime.Limits {
+	return pgpmime.Limits{
+		Depth: l.MIMEDepth, Parts: l.MIMEParts, HeaderBytes: l.HeaderBytes,
+		Decompressed: l.DecompressedBytes, Ratio: l.DecompressedRatio, SessionKeys: l.SessionKeys,
+	}
 }
 
 // endpoint is one listener as configured.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
 func writeConfig(t *testing.T, text string) string {
@@ -54,6 +56,15 @@ func TestBadConfigurationIsSaid(t *testing.T) {
 		"half a TLS pair":    {"tls:\n  key: x\n", "given together"},
 		"tiny messages":      {"limits:\n  message_bytes: 5\n", "at least 1048576"},
 		"little memory":      {"limits:\n  memory_bytes: 5000000\n", "four times"},
+		"no depth":           {"limits:\n  mime_depth: 0\n", "limits.mime_depth is 0; choose a number from 5 to 1000"},
+		"too deep":           {"limits:\n  mime_depth: 1001\n", "from 5 to 1000"},
+		"few parts":          {"limits:\n  mime_parts: 19\n", "limits.mime_parts is 19; choose a number from 20 to 100000"},
+		"small header":       {"limits:\n  header_bytes: 1024\n", "limits.header_bytes is 1024"},
+		"large header":       {"limits:\n  header_bytes: 16777217\n", "to 16777216"},
+		"open without bound": {"limits:\n  decompressed_bytes: -1\n", "limits.decompressed_bytes is -1"},
+		"ratio of one":       {"limits:\n  decompressed_ratio: 1\n", "limits.decompressed_ratio is 1; choose a number from 10 to 10000"},
+		"no session keys":    {"limits:\n  session_keys: 0\n", "limits.session_keys is 0"},
+		"no number":          {"limits:\n  session_keys: many\n", "configuration file"},
 		"odd log level":      {"log:\n  level: loud\n", "debug, info, warn or error"},
 		"odd log format":     {"log:\n  format: xml\n", "text or json"},
 	} {
@@ -69,17 +80,39 @@ func TestBadConfigurationIsSaid(t *testing.T) {
 	}
 }
 
+// TestLimitsReachTheGateway: each limit bounds what it is named for, and the defaults are those of the engine.
+func TestLimitsReachTheGateway(t *testing.T) {
+	c, err := readConfig(writeConfig(t, "limits:\n  mime_depth: 5\n  mime_parts: 20\n  header_bytes: 16384\n  decompressed_bytes: 1048576\n  decompressed_ratio: 10\n  session_keys: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openParts(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	want := pgpmime.Limits{Depth: 5, Parts: 20, HeaderBytes: 16384, Decompressed: 1048576, Ratio: 10, SessionKeys: 1}
+	if p.gateway.Limits != want {
+		t.Errorf("the gateway has %+v, want %+v", p.gateway.Limits, want)
+	}
+	engine := pgpmime.Limits{Depth: 50, Parts: 1000, HeaderBytes: 256 << 10, Decompressed: 100 << 20, Ratio: 100, SessionKeys: 200}
+	if got := defaults().Limits.opening(); got != engine {
+		t.Errorf("defaults %+v, want %+v", got, engine)
+	}
+}
+
 // TestEnvironmentOverrides: every key of the file has its variable.
 func TestEnvironmentOverrides(t *testing.T) {
 	t.Setenv("SEALGATE_DATABASE", "postgres://db/x")
 	t.Setenv("SEALGATE_KMS_KEY_FILE", "/k")
 	t.Setenv("SEALGATE_LISTEN_SUBMISSION", "127.0.0.1:1 plain,127.0.0.1:2 plain")
 	t.Setenv("SEALGATE_LOG_FORMAT", "json")
+	t.Setenv("SEALGATE_LIMITS_DECOMPRESSED_RATIO", "20")
 	c, err := readConfig(writeConfig(t, "database: sqlite:x\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Database != "postgres://db/x" || c.KMS.KeyFile != "/k" || len(c.Listen.Submission) != 2 || c.Log.Format != "json" {
+	if c.Database != "postgres://db/x" || c.KMS.KeyFile != "/k" || len(c.Listen.Submission) != 2 || c.Log.Format != "json" || c.Limits.DecompressedRatio != 20 {
 		t.Errorf("%+v", c)
 	}
 	eachLeaf(reflect.TypeOf(c), "SEALGATE_", "", func(variable, key string) {

@@ -38,7 +38,7 @@ func openParts(ctx context.Context, c config, log *slog.Logger) (*parts, error) 
 	if err := p.openStorage(ctx, c); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	p.gateway = p.wire(c.Domain)
+	p.gateway = p.wire(c)
 	return p, nil
 }
 
@@ -56,7 +56,7 @@ func (p *parts) openStorage(ctx context.Context, c config) error {
 }
 
 // wire makes the gateway over the open storage.
-func (p *parts) wire(domain string) *gateway.Gateway {
+func (p *parts) wire(c config) *gateway.Gateway {
 	articles := archive.New(p.db, p.keeper)
 	g := &gateway.Gateway{
 		DB:       p.db,
@@ -66,7 +66,8 @@ func (p *parts) wire(domain string) *gateway.Gateway {
 		Archive:  articles,
 		Activity: activity.New(p.db),
 		Mirror:   mailbox.NewMirror(p.db, articles, time.Now),
-		Domain:   domain,
+		Limits:   c.Limits.opening(),
+		Domain:   c.Domain,
 		Now:      time.Now,
 		Random:   rand.Reader,
 		Log:      p.log,
