@@ -21,7 +21,7 @@ func (op *opening) lookDeeper(content placed, opens bool) (placed, bool) {
 		}
 		return *inline, true
 	}
-	d := &deeper{op: op, outermost: !opens, html: showsHTML(content.entity)}
+	d := &deeper{op: op, outermost: !opens, html: showsHTML(content.entity), control: hasControl(content.entity)}
 	content.all("", func(e *entity, part string) bool { return d.visit(placed{content.source, e}, part) })
 	op.reportPartial(d)
 	if len(op.files) > 0 && op.failure == nil {
@@ -37,6 +37,7 @@ type deeper struct {
 	op        *opening
 	outermost bool // no layer was undone: the walk is over the message itself
 	html      bool // a reader would show HTML
+	control   bool // there is what is left of a multipart/encrypted
 	count     int  // of layers found, and so of attachments made
 	encrypted bool
 	signed    bool
@@ -57,6 +58,16 @@ func showsHTML(e *entity) bool {
 	found := false
 	e.all("", func(e *entity, _ string) bool {
 		found = found || (e.mediaType == "text/html" && !e.isAttachment())
+		return !found
+	})
+	return found
+}
+
+// hasControl tells whether there is a part that says Version: 1: what is encrypted beside it was a message, not a file.
+func hasControl(e *entity) bool {
+	found := false
+	e.all("", func(e *entity, _ string) bool {
+		found = found || e.mediaType == "application/pgp-encrypted"
 		return !found
 	})
 	return found
@@ -155,7 +166,7 @@ func (d *deeper) encryptedPart(e placed, part string) {
 	l.Repaired = mended
 	d.found(l)
 	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
-		d.replace(e, d.attachedMessage(plaintext))
+		d.replace(e, part, d.attachedMessage(plaintext))
 	}
 }
 
@@ -168,8 +179,12 @@ func (d *deeper) layerOf(kind, part string, decryption pgp.Decryption) Layer {
 }
 
 // replace puts an entity in the place of another.
-func (d *deeper) replace(e placed, by Message) {
-	e.replaced, d.op.changed = &by, true
+func (d *deeper) replace(e placed, part string, by Message) {
+	if d.op.changed = true; part == "" {
+		d.op.newBody(e, by)
+		return
+	}
+	e.replaced = &by
 }
 
 // attachedMessage wraps what was opened in a message of its own.
@@ -202,7 +217,7 @@ var encryptedNames = []string{".pgp", ".gpg", ".asc"}
 // attachment opens an encrypted file.
 func (d *deeper) attachment(e placed, part string) {
 	name := e.fileName()
-	if d.op.decrypted || name == "" || !hasEnding(name, encryptedNames) || e.mediaType == "application/pgp-keys" {
+	if d.op.decrypted || (d.html && d.control) || name == "" || !hasEnding(name, encryptedNames) || e.mediaType == "application/pgp-keys" {
 		return
 	}
 	binary, mended, ok := d.op.object(e, armor.Message)
@@ -219,7 +234,7 @@ func (d *deeper) attachment(e placed, part string) {
 	l.Repaired = mended
 	d.found(l)
 	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
-		d.replace(e, d.op.file(strings.TrimSuffix(name, path.Ext(name)), plaintext))
+		d.replace(e, part, d.op.file(strings.TrimSuffix(name, path.Ext(name)), plaintext))
 	}
 }
 

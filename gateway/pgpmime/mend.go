@@ -17,10 +17,13 @@ const (
 	repairedHTML     = "html-armor"     // inline PGP that is there as HTML only
 )
 
-// mended repairs a message whose root is multipart/mixed with exactly one ciphertext in it that was the whole message
+// mended repairs a message whose root is the ciphertext, or multipart/mixed with exactly one ciphertext in it that was the whole message
 // when it was sent, and undoes that encryption. Text beside it was added on the way, or by an attacker: it is kept as a
 // file, never in one page with the plaintext, and no signature counts for the whole message then.
 func (op *opening) mended(root placed) (inner *placed, is bool) {
+	if len(root.parts) == 0 && root.isFile() && looksLikeMIME(root.fileName()) && op.holdsMessage(root) {
+		return op.decryptWhole(root, KindEncrypted, repairedLost), true
+	}
 	if root.mediaType != "multipart/mixed" || len(named(root.fields, "content-type")) != 1 || len(root.parts) > maxMangled {
 		return nil, false
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
@@ -61,7 +62,7 @@ func (r *ring) lookUp(id uint64) []Signer {
 		known, _ := strconv.ParseUint(named, 16, 64) //nolint:errcheck // written by KeyIDText
 		r.signers[known] = nil
 		for _, s := range found {
-			if s.Entity != nil && len((openpgp.EntityList{s.Entity}).EntitiesById(known)) > 0 {
+			if s.Entity != nil && holdsKey(s.Entity, known) {
 				r.signers[known] = append(r.signers[known], s)
 			}
 		}
@@ -81,3 +82,17 @@ func (r *ring) approved(id uint64, signer *openpgp.Entity) bool {
 
 // Secrets implements pgp.Ring.
 func (r *ring) Secrets() openpgp.EntityList { return r.secrets }
+
+// holdsKey tells whether a key with this id is the certificate's own: its primary key, or a subkey that it has bound.
+// Anybody can put another's key into a certificate; nobody can make that key agree.
+func holdsKey(e *openpgp.Entity, id uint64) bool {
+	if e.PrimaryKey.KeyId == id {
+		return true
+	}
+	for _, s := range e.Subkeys {
+		if _, err := s.LatestValidBindingSignature(time.Time{}, nil); err == nil && s.PublicKey.KeyId == id {
+			return true
+		}
+	}
+	return false
+}

@@ -101,8 +101,13 @@ func (op *opening) judge(found []pgp.Signature) []LayerSignature {
 	for _, s := range found {
 		signed = append(signed, op.judgeOne(s))
 	}
-	if best := strongest(signed); best.Signature == UnknownKey {
-		op.wait(best.KeyID)
+	if strongest(signed).Signature == Good {
+		return signed
+	}
+	for _, s := range signed {
+		if s.Signature == UnknownKey { // it may say more than the others do
+			op.wait(s.KeyID)
+		}
 	}
 	return signed
 }

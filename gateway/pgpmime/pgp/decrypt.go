@@ -66,10 +66,11 @@ func Decrypt(out io.Writer, message io.Reader, lookUp Lookup, o Options) (Decryp
 // decryption is one Decrypt in progress.
 type decryption struct {
 	Decryption
-	options Options
-	out     *faultyWriter
-	ring    Ring
-	failure error
+	options     Options
+	out         *faultyWriter
+	ring        Ring
+	sessionKeys []*packet.EncryptedKey
+	failure     error
 }
 
 // faultyWriter remembers its error, which is then not mistaken for one of the message.
@@ -145,8 +146,9 @@ func (d *decryption) recipients(beginning io.Reader) (ids []string, ok bool) {
 		switch p := p.(type) {
 		case *packet.EncryptedKey:
 			ids = append(ids, KeyIDText(p.KeyId))
-			d.KeyIDs = ids
+			d.KeyIDs, d.sessionKeys = ids, append(d.sessionKeys, p)
 		case *packet.SymmetricKeyEncrypted: // other recipients may be ours
+		case packet.Padding: // RFC 9580, section 5.14: to be ignored
 		case *packet.SymmetricallyEncrypted:
 			d.Container = container(p)
 			return d.openable(p.IntegrityProtected)
@@ -254,9 +256,26 @@ func (d *decryption) notDecrypted(err error) {
 		d.over(LimitDecompressed, "What is encrypted is larger than allowed.")
 	case errors.Is(err, pgperrors.ErrKeyIncorrect) && !d.holdsNamed():
 		d.end(NoKey, "")
+	case errors.Is(err, pgperrors.ErrKeyIncorrect) && d.namesUnknownCipher():
+		d.end(Refused, "It is encrypted with a cipher that is not used here.")
 	default:
 		d.end(Corrupt, "")
 	}
+}
+
+// namesUnknownCipher tells a session key that one of our keys opens, and that is for a cipher which the library does not
+// know. Only whoever reads the verdict learns it, never the sender.
+func (d *decryption) namesUnknownCipher() bool {
+	for _, k := range d.sessionKeys {
+		for _, e := range d.ring.Secrets() {
+			for _, key := range (openpgp.EntityList{e}).KeysById(k.KeyId) {
+				if key.PrivateKey != nil && !key.PrivateKey.Encrypted && errors.As(k.Decrypt(key.PrivateKey, nil), new(pgperrors.UnsupportedError)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // holdsNamed tells whether a key of one of the named recipients was there to decrypt with.

@@ -24,6 +24,9 @@ func Verify(signed io.Reader, signature []byte, ring openpgp.KeyRing, o Options)
 		}
 	}()
 	count, known, oldest := versions(signature)
+	if weak, ok := weakOnly(signature); ok {
+		return []Signature{weak}, nil
+	}
 	switch {
 	case count == 0:
 		return []Signature{{State: Malformed}}, nil
@@ -98,6 +101,25 @@ func versions(binary []byte) (count, known, other int) {
 	}
 }
 
+// weakOnly tells a single signature with a hash that is so weak that the library does not even know it.
+func weakOnly(binary []byte) (Signature, bool) {
+	packets := packet.NewOpaqueReader(bytes.NewReader(binary))
+	p, err := packets.Next()
+	if err != nil || p.Tag != signatureTag || len(p.Contents) < 4 || p.Contents[0] != 4 {
+		return Signature{}, false
+	}
+	if _, err := packets.Next(); !errors.Is(err, io.EOF) {
+		return Signature{}, false
+	}
+	switch p.Contents[3] { // RFC 9580, section 9.5
+	case 1:
+		return Signature{State: Weak, Version: 4, Hash: "md5"}, true
+	case 3:
+		return Signature{State: Weak, Version: 4, Hash: "ripemd160"}, true
+	}
+	return Signature{}, false
+}
+
 // signatureTag is the packet type of a signature (RFC 9580, section 5.2).
 const signatureTag = 2
 
@@ -131,15 +153,31 @@ func judgeOne(c *openpgp.SignatureCandidate, config *packet.Config) Signature {
 	}
 	switch {
 	case isMismatch(c):
-		s.State, s.Reason = Unsupported, "It is a signature of a version that cannot be checked."
+		s.State, s.Reason = Unsupported, "It is a signature of version 3 (old GnuPG) or version 5 (LibrePGP), which cannot be checked."
 	case c.SignedByEntity == nil:
 		s.State = UnknownKey
 	case c.SignatureError != nil || c.SignedBy == nil || c.CorrespondingSig == nil:
 		s.State, s.Reason = failed(c, config)
+	case weakBinding(c.SignedBy):
+		s.State, s.Reason = Weak, "The signer's certificate is held together by SHA-1."
 	default:
 		s.State = Verified
 	}
 	return s
+}
+
+// lastSHA1 ends the time in which a self-signature with SHA-1 counts: later ones come from tools that should not be
+// trusted to hash, or from somebody who dates back a collision. 2023-02-01, as for imports.
+const lastSHA1 = 1675209600
+
+// weakBinding tells whether what makes a key the signer's is a hash that does not count any more.
+func weakBinding(key *openpgp.Key) bool {
+	for _, s := range []*packet.Signature{key.PrimarySelfSignature, key.SelfSignature} {
+		if s != nil && s.Hash == crypto.SHA1 && s.CreationTime.Unix() >= lastSHA1 {
+			return true
+		}
+	}
+	return false
 }
 
 // isMismatch tells a message that announces a signature and then holds one that the library skipped for its version.
@@ -151,6 +189,8 @@ func isMismatch(c *openpgp.SignatureCandidate) bool {
 func failed(c *openpgp.SignatureCandidate, config *packet.Config) (State, string) {
 	err := c.SignatureError
 	switch {
+	case outsideOpenPGP(c):
+		return Unsupported, "It was made with a key on a curve that OpenPGP does not know."
 	case weakHash(c.HashAlgorithm) && (c.SignedBy == nil || strings.Contains(err.Error(), "insecure")),
 		errors.As(err, new(pgperrors.WeakAlgorithmError)):
 		return Weak, ""
@@ -164,6 +204,8 @@ func failed(c *openpgp.SignatureCandidate, config *packet.Config) (State, string
 		return RevokedKey, ""
 	case errors.As(err, new(pgperrors.UnsupportedError)):
 		return Unsupported, ""
+	case strings.Contains(err.Error(), "unknown critical notation"):
+		return Unsupported, "It has a condition that nobody here understands."
 	case c.CorrespondingSig == nil:
 		return Malformed, ""
 	case c.SignedBy == nil && renewedSince(c, config):
@@ -174,6 +216,19 @@ func failed(c *openpgp.SignatureCandidate, config *packet.Config) (State, string
 		return Bad, "It was signed for other recipients."
 	}
 	return Bad, ""
+}
+
+// outsideOpenPGP tells a signature of a key on a curve that RFC 9580, section 9.2, does not list.
+func outsideOpenPGP(c *openpgp.SignatureCandidate) bool {
+	if c.PubKeyAlgo != packet.PubKeyAlgoECDSA || !errors.As(c.SignatureError, new(pgperrors.WeakAlgorithmError)) {
+		return false
+	}
+	for _, k := range (openpgp.EntityList{c.SignedByEntity}).KeysById(c.IssuerKeyId) {
+		if curve, err := k.PublicKey.Curve(); err == nil && curve == packet.CurveSecP256k1 {
+			return true
+		}
+	}
+	return false
 }
 
 // renewedSince tells whether the certificate has a self-signature, but none from the time of the signature: key servers
