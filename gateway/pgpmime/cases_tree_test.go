@@ -73,7 +73,7 @@ func (w *treeWriter) signature(depth int, s pgpmime.LayerSignature) {
 	w.fact(depth, "signer", w.name(s.Signer))
 	w.fact(depth, "key", w.name(s.KeyID))
 	if s.Version != 0 || s.Algorithm != "" {
-		w.fact(depth, "made with", strings.TrimSpace(fmt.Sprintf("version %d %s %s", s.Version, s.Algorithm, s.Hash)))
+		w.fact(depth, "made with", strings.Join(strings.Fields(fmt.Sprintf("version %d %s %s", s.Version, s.Algorithm, s.Hash)), " "))
 	}
 	w.fact(depth, "signed at", when(s.SignedAt))
 	w.fact(depth, "matched", s.MatchedID)

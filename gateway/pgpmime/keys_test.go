@@ -63,7 +63,7 @@ func readPeople(t testing.TB) []person {
 		if len(columns) < 5 {
 			t.Fatalf("people.txt: %q", line)
 		}
-		p := person{name: columns[0], holding: columns[1], maker: columns[2], userID: columns[3]}
+		p := person{name: columns[0], holding: columns[1], maker: columns[2], userID: unescape(columns[3])}
 		if columns[4] != "" {
 			p.events = strings.Split(columns[4], ", ")
 		}

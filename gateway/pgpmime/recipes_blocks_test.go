@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"mime/quotedprintable"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -215,6 +216,7 @@ func crlfText(text string) string {
 //	nested N                          inside N multiparts
 //	one-line                          without line ends, but for one at the end
 //	twin                              a multipart/alternative with the text, and with a page that shows it
+//	checksum none|wrong               armor without its checksum, or with one of another text
 //	bare-lf                           line ends become LF
 var textBlocks = map[string]func(testing.TB, order, string) string{
 	"base64": func(_ testing.TB, _ order, content string) string {
@@ -253,6 +255,10 @@ var textBlocks = map[string]func(testing.TB, order, string) string{
 	"twin": func(_ testing.TB, _ order, content string) string {
 		return "Content-Type: multipart/alternative; boundary=\"twin\"\r\n\r\n--twin\r\nContent-Type: text/plain\r\n\r\n" + content +
 			"--twin\r\nContent-Type: text/html\r\n\r\n<html><body><pre>" + html.EscapeString(content) + "</pre></body></html>\r\n--twin--\r\n"
+	},
+	"checksum": func(_ testing.TB, o order, content string) string {
+		other := map[string]string{"none": "", "wrong": "=aaaa\r\n"}[o.who[0]]
+		return regexp.MustCompile(`(?m)^=[A-Za-z0-9+/]{4}\r\n`).ReplaceAllLiteralString(content, other)
 	},
 	"bare-lf": func(_ testing.TB, _ order, content string) string { return strings.ReplaceAll(content, "\r\n", "\n") },
 }
