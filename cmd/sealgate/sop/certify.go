@@ -52,8 +52,11 @@ func (i *invocation) certify(l *loaded, userID string, certifiers []*loaded) err
 	}
 	subject := l.packets[0].publicKey()
 	for _, certifier := range certifiers {
-		secret := certifier.primarySecret()
-		if reason := certifier.cannotCertify(i.Now); reason != "" || secret == nil {
+		secret, reason := certifier.primarySecret(), certifier.cannotCertify(i.Now)
+		if reason == "" && secret == nil {
+			reason = "its secret primary key is elsewhere"
+		}
+		if reason != "" {
 			return fail(KeyCannotCertify, "the key in %s cannot vouch for others: %s", called(certifier.from), reason)
 		}
 		s := newSignature(&secret.PublicKey, packet.SigTypeGenericCert, i.Now)
@@ -156,8 +159,7 @@ func (l *loaded) vouches(subject *packet.PublicKey, userID component, at time.Ti
 	}
 	var newest *packet.Signature
 	for _, s := range userID.signatures() {
-		counts := s.CheckKeyIdOrFingerprint(l.Entity.PrimaryKey) && !s.CreationTime.After(at) && !s.SigExpired(at) && !weakHash(s.Hash)
-		if !counts || newest != nil && s.CreationTime.Before(newest.CreationTime) {
+		if !l.says(s, at) || newest != nil && s.CreationTime.Before(newest.CreationTime) {
 			continue
 		}
 		if l.Entity.PrimaryKey.VerifyUserIdSignature(string(userID.head.Contents), subject, s) == nil {
@@ -165,4 +167,14 @@ func (l *loaded) vouches(subject *packet.PublicKey, userID component, at time.Ti
 		}
 	}
 	return newest != nil && newest.SigType != packet.SigTypeCertificationRevocation
+}
+
+// says tells whether a signature about a user ID claims to be by this certificate and would count at an instant.
+func (l *loaded) says(s *packet.Signature, at time.Time) bool {
+	switch s.SigType {
+	case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert,
+		packet.SigTypeCertificationRevocation:
+		return s.CheckKeyIdOrFingerprint(l.Entity.PrimaryKey) && !s.CreationTime.After(at) && !s.SigExpired(at) && !weakHash(s.Hash)
+	}
+	return false
 }

@@ -154,19 +154,32 @@ func (l *loaded) unlock(passwords [][]byte) error {
 	return fail(KeyIsProtected, "%s is protected: no password that was given unlocks it", called(l.from))
 }
 
-// unlockPackets does to the packets what the keyring has proven to work.
+// unlockPackets does to the packets what the keyring has proven to work. A locked subkey that it does not hold stays as
+// it is: nobody bounded the work that its password asks for.
 func (l *loaded) unlockPackets() error {
 	l.secrets = make([]*packet.PrivateKey, len(l.packets))
 	for n, c := range l.packets {
 		if !c.isSecret() {
 			continue
 		}
-		if p, err := c.head.Parse(); err == nil {
-			l.secrets[n], _ = p.(*packet.PrivateKey)
+		p, err := c.head.Parse()
+		if secret, ok := p.(*packet.PrivateKey); err == nil && ok && (n == 0 || !secret.Encrypted || l.subkey(c) != nil) {
+			l.secrets[n] = secret
 		}
 	}
 	if err := packet.DecryptPrivateKeys(l.secrets, l.password); err != nil {
 		return fail(KeyIsProtected, "%s is protected by different passwords", called(l.from))
+	}
+	return nil
+}
+
+// subkey is a component as the keyring knows it, nil when it is not bound.
+func (l *loaded) subkey(c component) *openpgp.Subkey {
+	wanted := fingerprint(c.publicKey())
+	for n := range l.Entity.Subkeys {
+		if fingerprint(l.Entity.Subkeys[n].PublicKey) == wanted {
+			return &l.Entity.Subkeys[n]
+		}
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func TestPeers(t *testing.T) {
 	}{
 		"sqop":           {sopPeer("sqop"), []string{version4, rsa3072}, true},
 		"gosop":          {sopPeer("gosop"), []string{version4, rsa3072}, false},
-		"pgpainless-cli": {sopPeer("pgpainless-cli"), []string{version4}, true}, // it takes a second for each call
+		"pgpainless-cli": {sopPeer("pgpainless-cli"), []string{version4}, false}, // slow, and its inline messages are in TestPeersDetach
 		"openpgpjs": {
 			func(t testing.TB) program { return bed.NewOpenPGPJS(t) }, []string{version4, rsa3072, version6}, false,
 		},

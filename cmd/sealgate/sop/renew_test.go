@@ -24,7 +24,7 @@ import (
 func TestUpdateRenews(t *testing.T) {
 	bed.Need(t, "sqop")
 	folder(t)
-	old := keyOf2012(t)
+	old := keyOf2012(t, false)
 	updated := us(t, old, "update-key")
 	file(t, "old.cert", us(t, old, "extract-cert"))
 	file(t, "new.cert", us(t, updated, "extract-cert"))
@@ -44,9 +44,26 @@ func TestUpdateRenews(t *testing.T) {
 	}
 }
 
+// TestUpdateRenewsNoForgery: what somebody else slipped into a key is not signed again.
+func TestUpdateRenewsNoForgery(t *testing.T) {
+	updated := us(t, us(t, keyOf2012(t, true), "update-key"), "dearmor")
+	packets := packet.NewReader(bytes.NewReader(updated))
+	renewed := 0
+	for p, err := packets.Next(); err == nil; p, err = packets.Next() {
+		if s, ok := p.(*packet.Signature); ok && s.Hash == crypto.SHA512 {
+			if renewed++; s.FlagAuthenticate {
+				t.Error("the forged self-signature was renewed")
+			}
+		}
+	}
+	if renewed != 3 {
+		t.Errorf("%d self-signatures were renewed, not 3", renewed)
+	}
+}
+
 // keyOf2012 is a key with subkeys to sign and to encrypt, whose self-signatures use SHA-1, as was usual then. The
-// library no longer makes such.
-func keyOf2012(t *testing.T) []byte {
+// library no longer makes such. With forged it holds a newer self-signature that another key made.
+func keyOf2012(t *testing.T, forged bool) []byte {
 	t.Helper()
 	then := time.Date(2012, 1, 1, 0, 0, 0, 0, time.UTC)
 	config := &packet.Config{Time: func() time.Time { return then }, Algorithm: packet.PubKeyAlgoRSA, RSABits: 2048}
@@ -69,6 +86,11 @@ func keyOf2012(t *testing.T) []byte {
 	write(&packet.OpaquePacket{Tag: 13, Contents: []byte(userID)})
 	hashedID := append(binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(userID))), userID...)
 	write(sha1Signature(t, e.PrivateKey, 0x13, slices.Concat(primary, hashedID), flags(0x03)))
+	if forged {
+		forger := *e.Subkeys[0].PrivateKey
+		forger.KeyId, forger.CreationTime = e.PrimaryKey.KeyId, then.Add(time.Hour)
+		write(sha1Signature(t, &forger, 0x13, slices.Concat(primary, hashedID), flags(0x2f)))
+	}
 	for n, allowed := range []byte{0x0c, 0x02} { // to encrypt, to sign
 		sub := e.Subkeys[n]
 		both := slices.Concat(primary, hashedKey(t, sub.PublicKey))

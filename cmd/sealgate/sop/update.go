@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -63,7 +64,7 @@ func (i *invocation) update(l *loaded, copies []*loaded, passwords [][]byte) (tr
 		return merged.packets, nil // without it nothing can be signed
 	}
 	key, secrets := merged.packets, merged.secrets
-	if err := i.renew(key, secrets); err != nil {
+	if err := i.renew(merged); err != nil {
 		return nil, err
 	}
 	if merged.ForEncryption(i.Now) == keyring.NoEncryption && !i.has("--signing-only") && !i.has("--no-added-capabilities") {
@@ -76,21 +77,51 @@ func (i *invocation) update(l *loaded, copies []*loaded, passwords [][]byte) (tr
 	return key, i.protect(key, secrets, merged.password)
 }
 
-// renew signs again what the primary key says with a weak hash about itself, its user IDs and its subkeys.
-func (i *invocation) renew(key transferable, secrets []*packet.PrivateKey) error {
-	for n := range key {
-		old := newestSelfSignature(key[n], &secrets[0].PublicKey)
-		if old == nil || !weakHash(old.Hash) || old.CreationTime.After(i.Now) || old.SigExpired(i.Now) {
+// renew signs again what the primary key says with a weak hash about itself, its user IDs and its subkeys. It takes the
+// keyring's word for what that is: anybody can add packets to a certificate.
+func (i *invocation) renew(l *loaded) error {
+	for n, c := range l.packets {
+		old := l.selfSignature(c, i.Now)
+		if old == nil || !weakHash(old.Hash) {
 			continue
 		}
 		s := *old
 		s.Hash, s.CreationTime = crypto.SHA512, i.Now
-		if err := i.signAgain(&s, key[n], secrets[0], secrets[n]); err != nil {
+		if err := i.signAgain(&s, c, l.primarySecret(), l.secrets[n]); err != nil {
 			return fmt.Errorf("update key: %w", err)
 		}
-		key[n].add(opaque(&s))
+		l.packets[n].add(opaque(&s))
 	}
 	return nil
+}
+
+// selfSignature is the newest one about a component that counts at an instant, nil when there is none, or when the
+// component was revoked.
+func (l *loaded) selfSignature(c component, at time.Time) *packet.Signature {
+	var s *packet.Signature
+	var err error
+	switch c.head.Tag {
+	case tagPublicKey, tagSecretKey:
+		s, err = l.Entity.LatestValidDirectSignature(at, nil)
+	case tagUserID:
+		id := l.Entity.Identities[string(c.head.Contents)]
+		if id == nil {
+			return nil
+		}
+		s, err = id.Verify(at, nil)
+	default:
+		sub := l.subkey(c)
+		if sub == nil {
+			return nil
+		}
+		if s, err = sub.LatestValidBindingSignature(at, nil); err == nil && sub.Revoked(s, at) {
+			return nil
+		}
+	}
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // signAgain makes a self-signature of the primary key about a component; own is the component's secret, if it is a key.
@@ -111,24 +142,6 @@ func (i *invocation) signAgain(s *packet.Signature, about component, primary, ow
 		}
 	}
 	return s.SignKey(subkey, primary, i.signing())
-}
-
-// newestSelfSignature is the last thing that the primary key said about a component, nil when that was no consent.
-func newestSelfSignature(c component, primary *packet.PublicKey) (newest *packet.Signature) {
-	for _, s := range c.signatures() {
-		if s.CheckKeyIdOrFingerprint(primary) && (newest == nil || s.CreationTime.After(newest.CreationTime)) {
-			newest = s
-		}
-	}
-	if newest == nil {
-		return nil
-	}
-	switch newest.SigType {
-	case packet.SigTypeDirectSignature, packet.SigTypeSubkeyBinding, packet.SigTypeGenericCert,
-		packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert:
-		return newest
-	}
-	return nil // a revocation
 }
 
 func weakHash(h crypto.Hash) bool {
