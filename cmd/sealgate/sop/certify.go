@@ -174,7 +174,7 @@ func (l *loaded) says(s *packet.Signature, at time.Time) bool {
 	switch s.SigType {
 	case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert, packet.SigTypePositiveCert,
 		packet.SigTypeCertificationRevocation:
-		return s.CheckKeyIdOrFingerprint(l.Entity.PrimaryKey) && !s.CreationTime.After(at) && !s.SigExpired(at) && !weakHash(s.Hash)
+		return s.CheckKeyIdOrFingerprint(l.Entity.PrimaryKey) && !s.SigExpired(at) && !weakHash(s.Hash)
 	}
 	return false
 }

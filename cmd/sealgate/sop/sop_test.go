@@ -226,6 +226,20 @@ func TestSessionKey(t *testing.T) {
 	}
 }
 
+// TestOnlyNamedSignersCount: a key that decrypts vouches for no signature, though its certificate is at hand.
+func TestOnlyNamedSignersCount(t *testing.T) {
+	folder(t)
+	person(t, "alice")
+	person(t, "bob")
+	sealed := must(t, []byte("hello"), "encrypt", "--sign-with=bob.key", "bob.cert")
+	must(t, sealed, "decrypt", "--verify-with=alice.cert", "--verifications-out=lines", "bob.key")
+	if lines := read(t, "lines"); lines != "" {
+		t.Errorf("verifications %q", lines)
+	}
+	must(t, sealed, "decrypt", "--verify-with=alice.cert", "--verify-with=bob.cert", "--verifications-out=both", "bob.key")
+	checkLine(t, read(t, "both"), "binary", "bob.cert")
+}
+
 // TestIndirect: inputs come from the environment and from open descriptors, outputs go to descriptors.
 func TestIndirect(t *testing.T) {
 	folder(t)
