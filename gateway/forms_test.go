@@ -80,6 +80,22 @@ func TestSignedMailHasBothFormsToo(t *testing.T) {
 	}
 }
 
+// A notice is mail of the group like any other, without anything to hide.
+func TestANoticeHasTheFormOfItsReader(t *testing.T) {
+	h := newHouse(t, encrypt(groups.On), split, hidesSubject, attaches, readsInline("old.test"))
+	h.customer("carl@customer.test")
+	h.sent(letter{to: []string{"carl@customer.test", "nobody@customer.test", "nobody@old.test"}})
+	mime, inline := h.copyFor("nobody@customer.test"), h.copyFor("nobody@old.test")
+	if !strings.Contains(mime.payload, "multipart/signed") || !strings.Contains(mime.payload, "application/pgp-keys") || !strings.Contains(inline.payload, "-----BEGIN PGP SIGNED MESSAGE-----") {
+		t.Errorf("the notices read\n%s\n%s", mime.payload, inline.payload)
+	}
+	for _, c := range []sealedCopy{mime, inline} {
+		if !strings.Contains(c.header(), "Subject: An encrypted message") || !strings.Contains(c.header(), "Autocrypt: addr="+support) {
+			t.Errorf("the header of a notice is\n%s", c.header())
+		}
+	}
+}
+
 // What is more than one text cannot be inline: it goes as PGP/MIME, protected as decided.
 func TestAnAttachmentMakesItPGPMIME(t *testing.T) {
 	h := newHouse(t, encrypt(groups.On), readsInline("old.test"))
