@@ -10,7 +10,8 @@ import (
 // TestWriteCases freezes cases, when SEALGATE_WRITE_CASES is set: those that have no files yet, and those whose numbers
 // SEALGATE_CASES names (042,107). With SEALGATE_WRITE_CASES=expected the messages stay, and what is expected of them is
 // written anew, for all or for those named. What does not fit the recipe's wishes is never written: look at the
-// difference before it is committed.
+// difference before it is committed. Other programs sign by the clock on the wall: when that is past casesOpened, the
+// recipe needs a line at.
 func TestWriteCases(t *testing.T) {
 	mode := os.Getenv("SEALGATE_WRITE_CASES")
 	if mode == "" {
