@@ -214,7 +214,6 @@ func crlfText(text string) string {
 //	prefixed TEXT, suffixed TEXT      at each line; _ stands for a blank
 //	repeated N                        N times, {N} counts
 //	nested N                          inside N multiparts
-//	one-line                          without line ends, but for one at the end
 //	twin                              a multipart/alternative with the text, and with a page that shows it
 //	checksum none|wrong               armor without its checksum, or with one of another text
 //	bare-lf                           line ends become LF
@@ -248,9 +247,6 @@ var textBlocks = map[string]func(testing.TB, order, string) string{
 			content = fmt.Sprintf("Content-Type: multipart/mixed; boundary=\"n%d\"\r\n\r\n--n%d\r\n%s--n%d--\r\n", i, i, content, i)
 		}
 		return content
-	},
-	"one-line": func(_ testing.TB, _ order, content string) string {
-		return strings.ReplaceAll(content, "\r\n", " ") + "\r\n"
 	},
 	"twin": func(_ testing.TB, _ order, content string) string {
 		return "Content-Type: multipart/alternative; boundary=\"twin\"\r\n\r\n--twin\r\nContent-Type: text/plain\r\n\r\n" + content +
