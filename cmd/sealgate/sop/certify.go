@@ -15,6 +15,9 @@ func runCertifyUserID(i *invocation) error {
 	if !i.has("--userid") {
 		return fail(MissingArg, "--userid=USERID says what to vouch for")
 	}
+	if err := checkUserIDs(i.options["--userid"]); err != nil {
+		return err
+	}
 	certifiers, err := i.keys(i.arguments, "--with-key-password")
 	if err != nil {
 		return err

@@ -85,6 +85,9 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
+	if r := run(nil, "generate-key", "Zo\xc3"); r.code != 53 {
+		t.Errorf("a user ID that is not text: exit %d", r.code)
+	}
 	if _, err := os.Stat("must-not-be"); err == nil {
 		t.Error("a run that failed left an output")
 	}

@@ -3,6 +3,7 @@ package sop
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -18,6 +19,9 @@ func runGenerateKey(i *invocation) error {
 	if err != nil {
 		return err
 	}
+	if err := checkUserIDs(i.arguments); err != nil {
+		return err
+	}
 	password, err := i.newPassword("--with-key-password")
 	if err != nil {
 		return err
@@ -30,6 +34,16 @@ func runGenerateKey(i *invocation) error {
 		return err
 	}
 	return i.emit(armor.PrivateKey, key.bytes())
+}
+
+// checkUserIDs: they are UTF-8 text (RFC 9580, section 5.11).
+func checkUserIDs(userIDs []string) error {
+	for _, userID := range userIDs {
+		if !utf8.ValidString(userID) {
+			return fail(ExpectedText, "the user ID %q is not UTF-8 text", userID)
+		}
+	}
+	return nil
 }
 
 // generate makes a key with any text as user IDs, which the library itself would not take.
