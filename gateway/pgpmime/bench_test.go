@@ -1,6 +1,7 @@
 package pgpmime_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -48,22 +49,20 @@ type result struct {
 }
 
 // rounds is how often the sides take turns.
-const rounds = 11
+const rounds = 15
 
 // run lets the sides take turns, so that whatever else the machine does slows both. It returns an error of either.
 func (c contest) run() (result, error) {
-	turns, err := c.turns()
-	if err != nil {
+	ourTurn, err := operationsInATurn(c.ours)
+	theirTurn, theirErr := operationsInATurn(c.theirs)
+	if err = errors.Join(err, theirErr); err != nil {
 		return result{}, err
 	}
 	var ours, theirs, ratios []float64
 	for range rounds {
-		a, err := timed(turns, c.ours)
-		if err != nil {
-			return result{}, err
-		}
-		b, err := timed(turns, c.theirs)
-		if err != nil {
+		a, err := timed(ourTurn, c.ours)
+		b, theirErr := timed(theirTurn, c.theirs)
+		if err = errors.Join(err, theirErr); err != nil {
 			return result{}, err
 		}
 		ours, theirs, ratios = append(ours, a.Seconds()), append(theirs, b.Seconds()), append(ratios, a.Seconds()/b.Seconds())
@@ -71,10 +70,10 @@ func (c contest) run() (result, error) {
 	return result{seconds(median(ours)), seconds(median(theirs)), median(ratios)}, nil
 }
 
-// turns is how many operations make one turn long enough to be measured.
-func (c contest) turns() (int, error) {
+// operationsInATurn is how many make one turn long enough to be measured.
+func operationsInATurn(run func() error) (int, error) {
 	const long = 50 * time.Millisecond
-	took, err := timed(2, c.ours) // the first one warms up
+	took, err := timed(2, run) // the first one warms up
 	if err != nil {
 		return 0, err
 	}
