@@ -38,6 +38,7 @@ type deeper struct {
 	outermost bool // no layer was undone: the walk is over the message itself
 	html      bool // a reader would show HTML
 	control   bool // there is what is left of a multipart/encrypted
+	more      bool // there is more than is looked at
 	count     int  // of layers found, and so of attachments made
 	encrypted bool
 	signed    bool
@@ -50,6 +51,9 @@ func (op *opening) reportPartial(d *deeper) {
 	}
 	if d.signed && op.verdict.Signature == "" && d.outermost {
 		op.verdict.Signature = SignaturePartial
+	}
+	if d.more && (d.encrypted || d.signed) && op.verdict.Limit == "" {
+		op.verdict.Limit, op.verdict.Reason = "layers", "Only the first parts with PGP were looked at."
 	}
 }
 
@@ -77,7 +81,7 @@ func hasControl(e *entity) bool {
 func (d *deeper) visit(e placed, part string) bool {
 	top := part == ""
 	switch {
-	case d.op.failure != nil || d.count >= maxLayers:
+	case d.op.failure != nil, d.tooMany():
 		return false
 	case e.isEncrypted() && !top:
 		d.encryptedPart(e, part)
@@ -123,6 +127,12 @@ func (d *deeper) hasMessage(e placed) bool {
 		}
 	}
 	return false
+}
+
+// tooMany tells that no more layers are looked at, which the verdict says then.
+func (d *deeper) tooMany() bool {
+	d.more = d.more || d.count >= maxLayers
+	return d.count >= maxLayers
 }
 
 // found notes a layer.

@@ -32,10 +32,10 @@ type block struct {
 // maxBlocks is how many blocks of one text are looked at.
 const maxBlocks = 20
 
-// blocks finds armor that is not quoted.
+// blocks finds armor that is not quoted: at most one more than is looked at.
 func blocks(text []byte) []block {
 	var found []block
-	for at := 0; at < len(text) && len(found) < maxBlocks; {
+	for at := 0; at < len(text) && len(found) <= maxBlocks; {
 		l := firstLine(text[at:])
 		kind, ending := KindInlineEncrypted, endMessage
 		switch string(bytes.TrimRight(l, " \t\r\n")) {
@@ -254,8 +254,10 @@ func (op *opening) textEntity(fields []field, text []byte) Message {
 // text looks for armor in a text below the top, or beside other text.
 func (d *deeper) text(e placed, part string) {
 	text := d.op.armoredText(e)
-	for _, b := range blocks(text) {
-		if d.op.failure != nil || d.count >= maxLayers {
+	found := blocks(text)
+	d.more = d.more || len(found) > maxBlocks
+	for _, b := range found[:min(len(found), maxBlocks)] {
+		if d.op.failure != nil || d.tooMany() {
 			return
 		}
 		armored := text[b.start:b.end]

@@ -156,3 +156,21 @@ func fromInside(outer, inner []field) fromRecord {
 	inside := senderOf(inner)
 	return fromRecord{Protected: true, Address: inside, Differs: !sameAddress(inside, senderOf(outer))}
 }
+
+// forOthers tells a message that was signed for other recipients than those outside: somebody who got it encrypted it
+// anew, to make it look as if it were for us (surreptitious forwarding). It is known only where To and Cc were signed.
+func forOthers(outer, inner []field) bool {
+	if headerProtection(inner) == "" {
+		return false
+	}
+	signed := append(addressesOf(inner, "to"), addressesOf(inner, "cc")...)
+	shown := append(addressesOf(outer, "to"), addressesOf(outer, "cc")...)
+	for _, a := range signed {
+		for _, b := range shown {
+			if sameAddress(a, b) {
+				return false
+			}
+		}
+	}
+	return len(signed) > 0 && len(shown) > 0
+}

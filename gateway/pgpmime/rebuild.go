@@ -60,6 +60,10 @@ func (op *opening) openedFields(outer, inner []field) []field {
 		op.verdict.Signature, op.verdict.MatchedID = WrongSender, ""
 		op.verdict.Reason = "The From that was signed is not the From outside."
 	}
+	if op.verdict.Signature == Good && forOthers(outer, inner) {
+		op.verdict.Signature, op.verdict.MatchedID = Bad, ""
+		op.verdict.Reason = "It was signed for other recipients."
+	}
 	fields = withMIMEVersion(fields)
 	for i, f := range inner {
 		if f = f.clean(); f.wellFormed() && isContent(f) && len(named(inner[:i], f.name)) == 0 {

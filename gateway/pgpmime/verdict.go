@@ -43,7 +43,7 @@ type Verdict struct {
 	EncryptedTo []string   `json:"encrypted_to,omitempty"` // key ids, 16 upper-case hex digits
 	Reason      string     `json:"reason,omitempty"`       // one sentence for people, free of input text
 	Repaired    string     `json:"repaired,omitempty"`     // name of the mangled shape that was repaired
-	Limit       string     `json:"limit,omitempty"`        // name of the limit that was hit
+	Limit       string     `json:"limit,omitempty"`        // name of the limit that was hit, see docs/verdicts.md
 	Layers      []Layer    `json:"layers,omitempty"`       // the tree, outermost first
 }
 

@@ -21,7 +21,7 @@ func TestVocabularyIsWritten(t *testing.T) {
 		string(pgpmime.RevokedKey), string(pgpmime.UnknownKey), string(pgpmime.Weak), string(pgpmime.Unsupported), string(pgpmime.Bad),
 		pgpmime.KindEncrypted, pgpmime.KindSigned, pgpmime.KindInlineEncrypted, pgpmime.KindClearsigned, pgpmime.KindAttachment, pgpmime.KindSidecar,
 		"mixed-up", "footer", "lost-structure", "transfer-encoding", "html-twin", "html-armor",
-		"depth", "parts", "header", "decompressed", "session-keys", "trials", "signatures",
+		"depth", "parts", "header", "decompressed", "session-keys", "trials", "signatures", "layers",
 	} {
 		if !strings.Contains(string(document), "`"+word+"`") {
 			t.Errorf("docs/verdicts.md does not tell %q", word)

@@ -152,8 +152,8 @@ func judgeOne(c *openpgp.SignatureCandidate, config *packet.Config) Signature {
 		s.Version, s.At = c.CorrespondingSig.Version, c.CorrespondingSig.CreationTime
 	}
 	switch {
-	case isMismatch(c):
-		s.State, s.Reason = Unsupported, "It is a signature of version 3 (old GnuPG) or version 5 (LibrePGP), which cannot be checked."
+	case isMismatch(c): // which of the two the library does not tell
+		s.Version, s.State, s.Reason = 0, Unsupported, "It is a signature of version 3 (old GnuPG) or version 5 (LibrePGP), which cannot be checked."
 	case c.SignedByEntity == nil:
 		s.State = UnknownKey
 	case c.SignatureError != nil || c.SignedBy == nil || c.CorrespondingSig == nil:
