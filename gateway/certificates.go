@@ -124,11 +124,17 @@ func importEntry(a Actor, changes []keyring.Change) activity.Entry {
 	return e
 }
 
+// anonymous is the key id of a reader who is not named (RFC 9580, section 5.1.8): any new secret key may be the one.
+const anonymous = "0000000000000000"
+
 func keyIDsOf(items []*keyring.Item) []string {
 	var ids []string
 	for _, item := range items {
 		if item.Err != nil {
 			continue
+		}
+		if item.HasSecret {
+			ids = append(ids, anonymous)
 		}
 		ids = append(ids, item.Certificate.KeyID)
 		for _, s := range item.Certificate.Subkeys {

@@ -12,6 +12,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/migrations/dbtest"
@@ -236,5 +237,40 @@ func withEncryptedFile(t testing.TB, reader *openpgp.Entity) []byte {
 		t.Fatal(err)
 	}
 	b.WriteString("\r\n--b--\r\n")
+	return b.Bytes()
+}
+
+// A message that does not name its readers waits for any secret key that comes.
+func TestAnImportedKeyOpensWhatNamedNobody(t *testing.T) {
+	h := newHouse(t)
+	old := newKey(t, "old-desk@desk.test", 0)
+	h.receives(arrival(h.box, 1, toNobodyNamed(t, old)))
+	if a := h.articles()[0]; a.Encryption != string(pgpmime.NoKey) {
+		t.Fatalf("it arrived as %s", a.Encryption)
+	}
+	if report := h.imports(private(t, old), ""); report.Reopened != 1 {
+		t.Errorf("the import reopened %d articles, want 1", report.Reopened)
+	}
+}
+
+// toNobodyNamed is an encrypted message whose reader is hidden.
+func toNobodyNamed(t testing.TB, reader *openpgp.Entity) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("From: Carol <carol@customer.test>\r\nTo: support@desk.test\r\nSubject: s\r\nMessage-ID: <n@customer.test>\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b\r\n\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\n" +
+		"Version: 1\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n")
+	a := armor.NewWriter(&b, armor.Message)
+	w, err := openpgp.Encrypt(a, nil, []*openpgp.Entity{reader}, nil, nil, configAt(noon))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("Content-Type: text/plain\r\n\r\n" + canary + "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("--b--\r\n")
 	return b.Bytes()
 }

@@ -103,7 +103,7 @@ func realEncoding(leaf placed, declared string) (string, error) {
 
 // dearmor finds the binary form of an armored or binary OpenPGP object of the given armor type.
 func dearmor(r io.Reader, blockType string) (io.Reader, bool) {
-	in := bufio.NewReaderSize(r, 4<<10)
+	in := bufio.NewReaderSize(r, 8<<10) // of the size that the armor reader wants, which then makes none of its own
 	if !skipBlanks(in) {
 		return nil, false
 	}

@@ -177,6 +177,9 @@ func (a *armorLines) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		l := firstLine(rest)
 		rest = rest[len(l):]
+		if whole := l[len(l)-1] == '\n' && len(a.line) == 0; whole && l[0] != '-' && !a.ended {
+			continue // base64
+		}
 		if a.line = append(a.line, l[:min(len(l), 100)]...); l[len(l)-1] != '\n' {
 			continue
 		}
