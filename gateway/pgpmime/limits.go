@@ -49,9 +49,5 @@ func (l Limits) check(message []byte) error {
 
 // embedded tells whether an entity holds a message that readers look into.
 func embedded(mediaType string, fields []field) bool {
-	switch transferEncoding(fields) {
-	case "7bit", "8bit", "binary":
-		return mediaType == "message/rfc822" || mediaType == "message/global"
-	}
-	return false
+	return identity(transferEncoding(fields)) && (mediaType == "message/rfc822" || mediaType == "message/global")
 }

@@ -38,6 +38,7 @@ type parser struct {
 	open  []string  // boundaries, outermost first; "" for one that was closed
 	over  []*entity // the entities around the place, outermost first
 	parts int
+	loose bool // there is a loose entity: what is the end of another for us may not be it for everybody
 
 	hit      int   // index in open of the delimiter that was met, or outside
 	hitEnd   int64 // where what stands before it ends: the line end before a delimiter belongs to it
@@ -53,7 +54,11 @@ const longestLine = 8 << 10
 // parse cuts a message. An overLimit says which limit it is over; any other error is one of reading.
 func parse(m Message, l Limits) (*entity, error) {
 	p := &parser{limits: l, in: bufio.NewReaderSize(m.Reader(), int(min(longestLine, m.Size()+1))), hit: outside}
-	return p.entity(1)
+	root, err := p.entity(1, "")
+	if root != nil {
+		root.loose = root.loose || p.loose
+	}
+	return root, err
 }
 
 // kind is what next has read.
@@ -144,8 +149,8 @@ func lineEndOf(line []byte) int64 {
 	return 0
 }
 
-// entity reads one entity, up to a delimiter of an entity around it.
-func (p *parser) entity(depth int) (*entity, error) {
+// entity reads one entity, up to a delimiter of an entity around it. missingType is the type of one that names none.
+func (p *parser) entity(depth int, missingType string) (*entity, error) {
 	if depth > p.limits.Depth {
 		return nil, overLimit{"depth", fmt.Sprintf("it is nested more than %d levels deep", p.limits.Depth)}
 	}
@@ -153,7 +158,7 @@ func (p *parser) entity(depth int) (*entity, error) {
 		return nil, overLimit{"parts", fmt.Sprintf("it has more than %d parts", p.limits.Parts)}
 	}
 	e := &entity{start: p.at}
-	more, err := p.header(e)
+	more, err := p.header(e, missingType)
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +168,12 @@ func (p *parser) entity(depth int) (*entity, error) {
 		p.over = p.over[:len(p.over)-1]
 	}
 	e.finish(p.hitEnd)
+	p.loose = p.loose || e.loose
 	return e, err
 }
 
 // header reads the header. It is false when a delimiter or the end came before the empty line.
-func (p *parser) header(e *entity) (more bool, err error) {
+func (p *parser) header(e *entity, missingType string) (more bool, err error) {
 	var raw []byte
 	for {
 		line, k, err := p.next()
@@ -176,7 +182,7 @@ func (p *parser) header(e *entity) (more bool, err error) {
 		}
 		if k != someLine {
 			e.body = e.start + int64(len(raw))
-			e.read(raw[:max(0, min(p.hitEnd-e.start, int64(len(raw))))])
+			e.read(raw[:max(0, min(p.hitEnd-e.start, int64(len(raw))))], missingType)
 			return false, nil
 		}
 		if raw = append(raw, line...); len(raw) > p.limits.HeaderBytes {
@@ -184,16 +190,19 @@ func (p *parser) header(e *entity) (more bool, err error) {
 		}
 		if emptyLine(line) && p.at-p.line == int64(len(line)) {
 			e.body = p.at
-			e.read(raw)
+			e.read(raw, missingType)
 			return true, nil
 		}
 	}
 }
 
 // read takes the header apart.
-func (e *entity) read(raw []byte) {
+func (e *entity) read(raw []byte, missingType string) {
 	e.fields, e.blank, _ = split(raw)
 	e.mediaType, e.params = mediaType(e.fields)
+	if missingType != "" && first(e.fields, "content-type") == "" {
+		e.mediaType = missingType
+	}
 }
 
 // finish sets the end, and takes a line end that belongs to the delimiter off an empty body.
@@ -203,7 +212,7 @@ func (e *entity) finish(end int64) {
 		e.blank = e.blank[:max(0, len(e.blank)-int(e.body-e.end))]
 		e.body = e.end
 	}
-	e.loose = e.loose || manyReadings(e)
+	e.loose = e.loose || manyReadings(e) || (len(e.fields) == 0 && e.start > 0) // QUIRK: Ruby's mail skips empty lines before a header
 	for _, below := range append(e.parts, e.embedded) {
 		if below != nil { // one that is empty may begin after the line end that is the delimiter's
 			below.start, below.body, below.end = min(below.start, e.end), min(below.body, e.end), min(below.end, e.end)
@@ -214,10 +223,10 @@ func (e *entity) finish(end int64) {
 // content reads the body.
 func (p *parser) content(e *entity, depth int) error {
 	switch {
-	case strings.HasPrefix(e.mediaType, "multipart/") && e.params["boundary"] != "":
+	case strings.HasPrefix(e.mediaType, "multipart/") && e.boundary() != "":
 		return p.multipart(e, depth)
 	case embedded(e.mediaType, e.fields):
-		inner, err := p.entity(depth + 1)
+		inner, err := p.entity(depth+1, "")
 		e.embedded = inner
 		return err
 	}
@@ -273,13 +282,17 @@ func (p *parser) noteLines(b []byte) {
 // multipart reads the parts, and what stands before and after them.
 func (p *parser) multipart(e *entity, depth int) error {
 	level := len(p.open)
-	p.open = append(p.open, e.params["boundary"])
+	p.open = append(p.open, e.boundary())
 	defer func() { p.open = p.open[:level] }()
 	if err := p.skip(); err != nil {
 		return err
 	}
+	missingType := ""
+	if e.mediaType == "multipart/digest" { // RFC 2046, section 5.1.5
+		missingType = "message/rfc822"
+	}
 	for p.hit == level && !p.isClosed {
-		part, err := p.entity(depth + 1)
+		part, err := p.entity(depth+1, missingType)
 		if err != nil {
 			return err
 		}
@@ -296,14 +309,31 @@ func (p *parser) multipart(e *entity, depth int) error {
 	return p.skip()
 }
 
-// manyReadings tells the entities whose parts other readers may cut in another way than we do: several types, a
-// multipart type that cannot be parsed or fits no part, and line ends that not every reader knows.
+// boundary is that of a multipart, without blanks at its end, which may be lost in a delimiter (RFC 2046, section 5.1.1).
+func (e *entity) boundary() string { return strings.TrimRight(e.params["boundary"], " \t") }
+
+// manyReadings tells the entities that other readers may cut in another way than we do: several types, one that cannot
+// be parsed or fits no part, a line in the header that is no field, and line ends that not every reader knows.
 func manyReadings(e *entity) bool {
+	if strings.HasPrefix(e.mediaType, "message/") && e.embedded == nil && e.encoding() != "base64" {
+		return true
+	}
 	types := named(e.fields, "content-type")
 	for _, f := range types {
-		if strings.HasPrefix(strings.ToLower(f.value()), "multipart") {
-			return len(types) > 1 || len(e.parts) == 0 || e.bareCR
+		v := strings.ToLower(f.value())
+		many := strings.Contains(v, "multipart")
+		if many || strings.Contains(v, "message") {
+			return len(types) > 1 || e.bareCR || len(named(e.fields, "")) > 0 || (many && len(e.parts) == 0)
 		}
+	}
+	return false
+}
+
+// identity tells the transfer encodings that change nothing.
+func identity(encoding string) bool {
+	switch encoding {
+	case "7bit", "8bit", "binary":
+		return true
 	}
 	return false
 }

@@ -11,22 +11,27 @@ import (
 
 // modelPart cuts an entity the simple way, the outermost delimiters first, reading everything once for each level. The
 // parser reads everything once in all, and is to come to the same.
-func modelPart(entity []byte, depth int) string {
+func modelPart(entity []byte, depth int, missingType string) string {
 	fields, blank, body := split(entity)
 	t, params := mediaType(fields)
+	boundary := strings.TrimRight(params["boundary"], " \t")
+	if missingType != "" && first(fields, "content-type") == "" {
+		t = missingType
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%*s%s header %d blank %d body %d", depth, "", t, len(entity)-len(blank)-len(body), len(blank), len(body))
 	switch {
 	case len(blank)+len(body) == 0: // there is nothing to cut
 		b.WriteString("\n")
-	case strings.HasPrefix(t, "multipart/") && params["boundary"] != "":
-		parts, closed := modelCut(body, params["boundary"])
+	case strings.HasPrefix(t, "multipart/") && boundary != "":
+		parts, closed := modelCut(body, boundary)
 		fmt.Fprintf(&b, " closed %v\n", closed)
+		missing := map[string]string{"multipart/digest": "message/rfc822"}[t]
 		for _, p := range parts {
-			b.WriteString(modelPart(p, depth+1))
+			b.WriteString(modelPart(p, depth+1, missing))
 		}
 	case embedded(t, fields):
-		b.WriteString("\n" + modelPart(body, depth+1))
+		b.WriteString("\n" + modelPart(body, depth+1, ""))
 	default:
 		b.WriteString("\n")
 	}
@@ -64,7 +69,7 @@ func treeOf(e *entity, depth int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%*s%s header %d blank %d body %d", depth, "", e.mediaType, e.body-e.start-int64(len(e.blank)), len(e.blank), e.end-e.body)
 	nothing := int64(len(e.blank))+e.end-e.body == 0
-	if strings.HasPrefix(e.mediaType, "multipart/") && e.params["boundary"] != "" && !nothing {
+	if strings.HasPrefix(e.mediaType, "multipart/") && e.boundary() != "" && !nothing {
 		fmt.Fprintf(&b, " closed %v", e.closed)
 	}
 	if b.WriteString("\n"); nothing {
@@ -85,7 +90,7 @@ func checkParse(t interface{ Fatalf(string, ...any) }, message []byte) {
 	if err != nil {
 		return
 	}
-	if got, want := treeOf(e, 0), modelPart(message, 0); got != want {
+	if got, want := treeOf(e, 0), modelPart(message, 0, ""); got != want {
 		t.Fatalf("%q is cut\n%s, want\n%s", message, got, want)
 	}
 	stripped, _, err := (&stripper{source: Of(message), ws: &workspace{}}).message(e)
@@ -111,6 +116,7 @@ func TestParseIsTheSimpleCut(t *testing.T) {
 			"--a", "--a--", "--b", "--b--", "--a ", "--ab", "--b \t", "", "", "", "text", " folded", "X: y",
 			"Content-Type: multipart/mixed; boundary=a", "Content-Type: multipart/signed; boundary=b",
 			"Content-Type: message/rfc822", "Content-Type: text/plain", "Content-Type: multipart/mixed; boundary=\"a--\"", "--a----",
+			"Content-Type: multipart/digest; boundary=\"b \"",
 		}), 0, 25).Draw(t, "lines")
 		end := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "end")
 		message := strings.Join(lines, end)

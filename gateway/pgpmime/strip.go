@@ -54,6 +54,9 @@ func (s *stripper) strip(e *entity) Message {
 	}
 	header := s.source.slice(e.start, e.body)
 	if kept, changed := s.changed(e.fields); changed {
+		if len(kept) == 0 { // a part without a header begins later for some readers; this says what none would
+			kept = []field{line("Content-Type", e.mediaType)}
+		}
 		header = Of(join(kept, e.blank, nil))
 	}
 	return joined(header, s.body(e))
@@ -90,9 +93,19 @@ func (s *stripper) body(e *entity) Message {
 	}
 	if loosen {
 		s.loosened = false
-		out = s.loosely(out)
+		return s.loosely(out, beginsWithHeader(e))
 	}
 	return out
+}
+
+// beginsWithHeader tells whether a body begins with a header for somebody: that of a message, or of a part without one.
+func beginsWithHeader(e *entity) bool {
+	for _, f := range named(e.fields, "content-type") {
+		if strings.Contains(strings.ToLower(f.value()), "message") {
+			return true
+		}
+	}
+	return strings.HasPrefix(e.mediaType, "message/") || len(named(e.fields, "")) > 0 || len(e.fields) == 0
 }
 
 func (s *stripper) parts(e *entity) Message {
@@ -201,12 +214,13 @@ func (s *stripper) whole(header *Message, read int64, err error) error {
 	return err
 }
 
-// loosely takes imitations out after every line that could be a delimiter for anybody, up to the next empty line. A
-// bare CR is a line end too.
-func (s *stripper) loosely(body Message) Message {
+// loosely takes imitations out after every line that could be a delimiter for anybody, up to the next empty line, and
+// in the header of every message that could be embedded. A bare CR is a line end too. header tells whether the body
+// begins with a header for somebody.
+func (s *stripper) loosely(body Message, header bool) Message {
 	out := s.ws.sink()
 	in := bufio.NewReaderSize(body.Reader(), longestLine)
-	header, dropping, middle := false, false, false
+	dropping, middle, embeds, any := false, false, false, false
 	for {
 		l, err := looseLine(in)
 		if err != nil {
@@ -221,11 +235,16 @@ func (s *stripper) loosely(body Message) Message {
 		switch {
 		case middle:
 		case bytes.HasPrefix(text, []byte("--")):
-			header, dropping = true, false
-		case len(text) == 0:
-			header, dropping = false, false
-		case !folded:
-			dropping = header && s.imitates(field{name: fieldName(l), raw: l}, false)
+			header, dropping, embeds, any = true, false, true, false // no type may mean a message: multipart/digest
+		case len(bytes.TrimSpace(text)) == 0: // one before a header does not end it for everybody
+			header, dropping = header && (embeds || !any), false
+			embeds, any = embeds && !any, false
+		case !folded || !any:
+			f := field{name: fieldName(l), raw: l}
+			dropping, any = header && s.imitates(f, false), true
+			if header && f.name == "content-type" {
+				embeds = bytes.Contains(bytes.ToLower(l), []byte("message"))
+			}
 		}
 		if middle = len(text) == len(l); !dropping {
 			out.Write(l) //nolint:errcheck // remembered by the sink
