@@ -65,9 +65,12 @@ func (op *opening) openedFields(outer, inner []field) []field {
 		op.verdict.Reason = "It was signed for other recipients."
 	}
 	fields = withMIMEVersion(fields)
-	for i, f := range inner {
-		if f = f.clean(); f.wellFormed() && isContent(f) && len(named(inner[:i], f.name)) == 0 {
-			fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
+	seen := map[string]bool{}
+	for _, f := range inner {
+		if f = f.clean(); isContent(f) && !seen[f.name] {
+			if seen[f.name] = true; f.wellFormed() {
+				fields = append(fields, field{name: f.name, raw: crlf(f.raw)})
+			}
 		}
 	}
 	return withLineEnds(fields)
