@@ -119,7 +119,10 @@ func (l Layer) String() string {
 		words[0] += " in part " + l.Part
 	}
 	if l.Encryption != "" {
-		words = append(words, strings.TrimSpace(string(l.Encryption)+" "+strings.Join(nonEmpty(l.Container, l.Cipher), ", ")))
+		words[0] += ": " + string(l.Encryption)
+	}
+	if with := nonEmpty(l.Container, l.Cipher); len(with) > 0 {
+		words[0] += " (" + strings.Join(with, ", ") + ")"
 	}
 	for _, s := range l.Signatures {
 		words = append(words, "signature "+string(s.Signature)+" ("+strings.Join(nonEmpty(s.Algorithm, s.Hash, s.KeyID), ", ")+")")

@@ -35,7 +35,7 @@ func TestLayerInWords(t *testing.T) {
 		Kind: pgpmime.KindAttachment, Part: "2", Encryption: pgpmime.Decrypted, Container: "SEIPDv1", Cipher: "AES-256", Repaired: "transfer-encoding",
 		Signatures: []pgpmime.LayerSignature{{Signature: pgpmime.Good, Algorithm: "EdDSA", Hash: "sha256", KeyID: "0123456789ABCDEF"}},
 	}
-	const want = "Encrypted file in part 2; decrypted SEIPDv1, AES-256; signature good (EdDSA, sha256, 0123456789ABCDEF); repaired: transfer-encoding"
+	const want = "Encrypted file in part 2: decrypted (SEIPDv1, AES-256); signature good (EdDSA, sha256, 0123456789ABCDEF); repaired: transfer-encoding"
 	if l.String() != want {
 		t.Errorf("%q, want %q", l, want)
 	}
