@@ -1,17 +1,22 @@
 package pgp
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // aheadWriter writes on a goroutine of its own, some pieces behind the caller, so that cipher and armor work at the same
 // time. What is short never starts the goroutine. It has ended when Close returns.
 type aheadWriter struct {
-	w interface{ Write([]byte) (int, error) }
+	w io.Writer
 
-	piece  []byte
-	full   chan []byte
-	empty  chan []byte
-	done   chan error
-	closed bool
+	written int    // directly, before the goroutine was started
+	piece   []byte // is being filled
+	full    chan []byte
+	empty   chan []byte
+	done    chan error
+	err     error
+	closed  bool
 }
 
 const (
@@ -20,30 +25,27 @@ const (
 )
 
 func (a *aheadWriter) Write(p []byte) (n int, err error) {
-	if a.closed {
+	switch {
+	case a.closed:
 		return 0, errors.New("write after close")
-	}
-	for n < len(p) {
-		if len(a.piece) == aheadPiece {
-			a.pass()
-		}
-		if a.piece == nil {
-			a.piece = make([]byte, 0, min(aheadPiece, len(p)-n+1<<10))
-		}
-		m := min(len(p)-n, aheadPiece-len(a.piece))
-		a.piece = append(a.piece, p[n:n+m]...)
-		n += m
-	}
-	return n, nil
-}
-
-// pass hands a full piece over and takes an empty one.
-func (a *aheadWriter) pass() {
-	if a.full == nil {
+	case a.err != nil:
+		return 0, a.err
+	case a.full == nil && a.written < aheadPiece:
+		n, a.err = a.w.Write(p)
+		a.written += n
+		return n, a.err
+	case a.full == nil:
 		a.start()
 	}
-	a.full <- a.piece
-	a.piece = (<-a.empty)[:0]
+	for n < len(p) {
+		m := min(len(p)-n, aheadPiece-len(a.piece))
+		a.piece = append(a.piece, p[n:n+m]...)
+		if n += m; len(a.piece) == aheadPiece {
+			a.full <- a.piece
+			a.piece = (<-a.empty)[:0]
+		}
+	}
+	return n, nil
 }
 
 func (a *aheadWriter) start() {
@@ -51,6 +53,7 @@ func (a *aheadWriter) start() {
 	for range aheadPieces {
 		a.empty <- make([]byte, 0, aheadPiece)
 	}
+	a.piece = make([]byte, 0, aheadPiece)
 	go func() {
 		var failed error
 		for piece := range a.full {
@@ -65,15 +68,12 @@ func (a *aheadWriter) start() {
 
 // Close writes what is left and returns the first error of writing.
 func (a *aheadWriter) Close() error {
-	if a.closed {
-		return nil
+	if a.closed || a.full == nil {
+		a.closed = true
+		return a.err
 	}
 	a.closed = true
-	if a.full != nil {
-		a.full <- a.piece
-		close(a.full)
-		return <-a.done
-	}
-	_, err := a.w.Write(a.piece)
-	return err
+	a.full <- a.piece
+	close(a.full)
+	return <-a.done
 }
