@@ -85,7 +85,7 @@ var escapedArmor = regexp.MustCompile(`(?m)(^=3D[A-Za-z0-9+/]{4}|=3D)\s*$`)
 // realEncoding is the transfer encoding that a body with armor really has.
 func realEncoding(leaf placed, declared string) (string, error) {
 	content := leaf.content()
-	head, err := content.beginning(4 << 10)
+	head, err := content.beginning(1 << 10)
 	if err != nil || !hasLine(head, "-----BEGIN PGP ") {
 		return declared, err
 	}

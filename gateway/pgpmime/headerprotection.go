@@ -150,7 +150,7 @@ func withHP(contentType string, cipher bool) (string, error) {
 func parameters(value string) []string {
 	var pieces []string
 	start, quoted, escaped := 0, false, false
-	value = strings.NewReplacer("\r", "", "\n", "").Replace(value)
+	value = withoutLineEnds(value)
 	for i := 0; i <= len(value); i++ {
 		switch {
 		case i == len(value) || (value[i] == ';' && !quoted):

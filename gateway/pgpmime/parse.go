@@ -49,7 +49,7 @@ type parser struct {
 const outside = -1
 
 // longestLine is how much of a line is read at once. What is longer is no delimiter.
-const longestLine = 8 << 10
+const longestLine = 4 << 10
 
 // parse cuts a message. An overLimit says which limit it is over; any other error is one of reading.
 func parse(m Message, l Limits) (*entity, error) {

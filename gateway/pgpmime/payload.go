@@ -133,7 +133,10 @@ func (p *protecting) inline(root placed, fields []field) (Outgoing, error) {
 	if err = errors.Join(err, failed); err != nil {
 		return Outgoing{}, err
 	}
-	return p.outgoing(m)
+	if err := hasForm(p.Protection, m); err != nil {
+		return Outgoing{}, fmt.Errorf("protect: %w", err)
+	}
+	return p.outgoing(m), nil
 }
 
 // inlineText is the armor that takes the place of a text.

@@ -88,7 +88,7 @@ type protecting struct {
 func (p *protecting) protect(root placed) (Outgoing, error) {
 	if p.Protection == Clear {
 		fields := outerFields(root.fields, true)
-		return p.outgoing(joined(Of(join(p.withAutocrypt(fields), root.blank, nil)), root.content()))
+		return p.clear(joined(Of(join(p.withAutocrypt(fields), root.blank, nil)), root.content()))
 	}
 	fields, err := asciiFields(outerFields(root.fields, false))
 	if err != nil {
@@ -104,13 +104,20 @@ func (p *protecting) protect(root placed) (Outgoing, error) {
 		return Outgoing{}, err
 	}
 	outer = append(withMIMEVersion(p.withAutocrypt(outer)), field{name: "content-type", raw: []byte("Content-Type: " + contentType + lineEnd)})
-	return p.outgoing(joined(Of(join(outer, []byte(lineEnd), nil)), body))
+	return p.outgoing(joined(Of(join(outer, []byte(lineEnd), nil)), body)), nil
 }
 
-func (p *protecting) outgoing(m Message) (Outgoing, error) {
-	o, err := RestoreMessage(p.Protection, m)
-	o.workspace = p.ws
-	return o, err
+// clear is a message that leaves in clear.
+func (p *protecting) clear(m Message) (Outgoing, error) {
+	if m.Size() == 0 {
+		return Outgoing{}, errors.New("protect: the message is empty")
+	}
+	return p.outgoing(m), nil
+}
+
+// outgoing is the finished message. Its form is what wrap and inline have made.
+func (p *protecting) outgoing(m Message) Outgoing {
+	return Outgoing{message: m, protection: p.Protection, workspace: p.ws}
 }
 
 // withAutocrypt adds the sender's Autocrypt field (Autocrypt level 1), if there is exactly one sender and the
@@ -156,9 +163,15 @@ func (p *protecting) wrap(content *payload) (contentType string, body Message, e
 		return "", Message{}, content.errorOf(err)
 	}
 	ciphertext, err := out.message()
+	if err != nil {
+		return "", Message{}, err
+	}
+	if err := onlyArmor(ciphertext); err != nil { // whatever the library did, nothing else may leave as encrypted
+		return "", Message{}, fmt.Errorf("protect: %w", err)
+	}
 	control := Of([]byte("Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"))
 	return fmt.Sprintf("multipart/encrypted;\r\n protocol=\"application/pgp-encrypted\"; boundary=\"%s\"", boundary),
-		twoParts(boundary, control, "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n", ciphertext), err
+		twoParts(boundary, control, "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n", ciphertext), nil
 }
 
 func (p *protecting) wrapSigned(content *payload, boundary string) (contentType string, body Message, err error) {

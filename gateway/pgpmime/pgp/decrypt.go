@@ -200,7 +200,7 @@ func (d *decryption) anonymous() int {
 }
 
 // copyBuffer is how much is decrypted at a time.
-const copyBuffer = 16 << 10
+const copyBuffer = 8 << 10
 
 func (d *decryption) decrypt(message io.Reader, counted *countingReader) {
 	md, err := openpgp.ReadMessage(message, d.ring, nil, d.options.config())
