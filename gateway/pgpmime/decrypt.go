@@ -21,7 +21,7 @@ func (op *opening) decryptLeaf(leaf placed) (plaintext Message, d pgp.Decryption
 	if !ok {
 		return Message{}, pgp.Decryption{}, "", false
 	}
-	plaintext, d = op.decrypt(message, leaf.end-leaf.body)
+	plaintext, d = op.decrypt(message, (leaf.end-leaf.body)*3/4) // armored it is a third longer
 	return plaintext, d, mended, true
 }
 

@@ -264,6 +264,9 @@ func (p *parser) skipLines() {
 // noteLines is note for whole lines.
 func (p *parser) noteLines(b []byte) {
 	p.ended = lineEndOf(b)
+	if len(p.over) == 0 || (p.over[len(p.over)-1].bareLF && p.over[len(p.over)-1].bareCR) {
+		return
+	}
 	crs, crlfs, bare := bytes.Count(b, []byte("\r")), 0, false
 	for at := 0; at < len(b); at++ {
 		at += bytes.IndexByte(b[at:], '\n')

@@ -154,13 +154,16 @@ func fromInside(outer, inner []field) fromRecord {
 		return fromRecord{}
 	}
 	inside := senderOf(inner)
+	if inside != "" && len(named(outer, "from")) == 1 && first(outer, "from") == first(inner, "from") {
+		return fromRecord{Protected: true, Address: inside}
+	}
 	return fromRecord{Protected: true, Address: inside, Differs: !sameAddress(inside, senderOf(outer))}
 }
 
 // forOthers tells a message that was signed for other recipients than those outside: somebody who got it encrypted it
 // anew, to make it look as if it were for us (surreptitious forwarding). It is known only where To and Cc were signed.
 func forOthers(outer, inner []field) bool {
-	if headerProtection(inner) == "" {
+	if headerProtection(inner) == "" || (first(outer, "to") != "" && first(outer, "to") == first(inner, "to")) {
 		return false
 	}
 	signed := append(addressesOf(inner, "to"), addressesOf(inner, "cc")...)
