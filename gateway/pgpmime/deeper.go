@@ -61,10 +61,20 @@ func (op *opening) reportPartial(d *deeper) {
 func showsHTML(e *entity) bool {
 	found := false
 	e.all("", func(e *entity, _ string) bool {
-		found = found || (e.mediaType == "text/html" && !e.isAttachment())
+		found = found || e.isShownHTML()
 		return !found
 	})
 	return found
+}
+
+// isShownHTML tells HTML, and what else loads things by itself, that is not clearly a file to be saved.
+func (e *entity) isShownHTML() bool {
+	switch e.mediaType {
+	case "text/html", "application/xhtml+xml", "image/svg+xml":
+		disposition, _ := dispositionOf(e.fields)
+		return disposition != "attachment"
+	}
+	return false
 }
 
 // hasControl tells whether there is a part that says Version: 1: what is encrypted beside it was a message, not a file.

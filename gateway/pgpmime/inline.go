@@ -120,7 +120,7 @@ func (op *opening) armoredText(leaf placed) []byte {
 // onlyFiles tells whether all parts are files.
 func onlyFiles(parts []*entity) bool {
 	for _, p := range parts {
-		if !p.isAttachment() || len(p.parts) > 0 {
+		if !p.isAttachment() || len(p.parts) > 0 || p.isShownHTML() {
 			return false
 		}
 	}
