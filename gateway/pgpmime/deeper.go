@@ -1,13 +1,9 @@
 package pgpmime
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"path"
 	"strings"
 
-	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
@@ -35,11 +31,12 @@ func (op *opening) lookDeeper(content placed, opens bool) (placed, bool) {
 // deeper is one walk below the layers.
 type deeper struct {
 	op        *opening
-	outermost bool // no layer was undone: the walk is over the message itself
-	html      bool // a reader would show HTML
-	control   bool // there is what is left of a multipart/encrypted
-	more      bool // there is more than is looked at
-	count     int  // of layers found, and so of attachments made
+	outermost bool             // no layer was undone: the walk is over the message itself
+	html      bool             // a reader would show HTML
+	control   bool             // there is what is left of a multipart/encrypted
+	more      bool             // there is more than is looked at
+	sidecar   map[*entity]bool // signatures that were checked with the file beside them
+	count     int              // of layers found, and so of attachments made
 	encrypted bool
 	signed    bool
 }
@@ -96,8 +93,11 @@ func (d *deeper) visit(e placed, part string) bool {
 	case e.isEncrypted() && !top:
 		d.encryptedPart(e, part)
 		return false
-	case e.isEncrypted(), e.mediaType == "application/pgp-encrypted": // one of several types, or what is left of one
-		d.encrypted = true
+	case e.isEncrypted():
+		d.leftClosed(part)
+		return false
+	case e.mediaType == "application/pgp-encrypted":
+		d.found(Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionMalformed, Reason: "What is left of an encrypted message is not opened."})
 	case e.isSigned() && !top:
 		d.signedPart(e, part)
 		d.reportOnly(e)
@@ -109,14 +109,24 @@ func (d *deeper) visit(e placed, part string) bool {
 		d.sidecars(e, part)
 	case e.embedded != nil: // a message of its own
 		return false
-	case e.mediaType == "application/pgp-signature":
-		d.signed = true
+	case e.mediaType == "application/pgp-signature" && !d.sidecar[e.entity]:
+		d.found(Layer{Kind: KindSigned, Part: part, Signature: SignatureMalformed, Reason: "It is not known what this signature is about."})
+	case d.sidecar[e.entity]:
 	case strings.HasPrefix(e.mediaType, "text/") && !e.isAttachment():
 		d.text(e, part)
 	default:
 		d.attachment(e, part)
 	}
 	return true
+}
+
+// leftClosed notes a whole multipart/encrypted that is no layer of the message.
+func (d *deeper) leftClosed(part string) {
+	l := Layer{Kind: KindEncrypted, Part: part, Encryption: EncryptionMalformed, Reason: "It is not known which of its types counts."}
+	if d.op.decrypted {
+		l.Encryption, l.Reason = EncryptionRefused, "What is encrypted once more inside is not opened."
+	}
+	d.found(l)
 }
 
 // reportOnly notes what is encrypted in a signed part. Nothing is opened there: what a signature covers stays as it is.
@@ -229,112 +239,4 @@ func (op *opening) strippedEntity(m Message) Message {
 	stripped := s.strip(e)
 	op.fail(s.err)
 	return stripped
-}
-
-// encryptedNames are the endings of encrypted files.
-var encryptedNames = []string{".pgp", ".gpg", ".asc"}
-
-// attachment opens an encrypted file.
-func (d *deeper) attachment(e placed, part string) {
-	name := e.fileName()
-	if d.op.decrypted || (d.html && d.control) || name == "" || !hasEnding(name, encryptedNames) || e.mediaType == "application/pgp-keys" {
-		return
-	}
-	binary, mended, ok := d.op.object(e, armor.Message)
-	if !ok {
-		return
-	}
-	head := make([]byte, 64)
-	n, err := io.ReadFull(binary, head)
-	if !beginsEncrypted(head[:n]) || n < 3 {
-		return
-	}
-	plaintext, decryption := d.op.decrypt(io.MultiReader(bytes.NewReader(head[:n]), unlessOver(binary, err)), e.end-e.body)
-	l := d.layerOf(KindAttachment, part, decryption)
-	l.Repaired = mended
-	d.found(l)
-	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
-		d.replace(e, part, d.op.file(strings.TrimSuffix(name, path.Ext(name)), plaintext))
-	}
-}
-
-// unlessOver is r unless it ended already.
-func unlessOver(r io.Reader, err error) io.Reader {
-	if err != nil {
-		return bytes.NewReader(nil)
-	}
-	return r
-}
-
-func hasEnding(name string, endings []string) bool {
-	for _, e := range endings {
-		if strings.EqualFold(path.Ext(name), e) {
-			return true
-		}
-	}
-	return false
-}
-
-// file is an attachment that no program shows by itself.
-func (op *opening) file(name string, content Message) Message {
-	out := op.ws.sink()
-	out.Write(join([]field{ //nolint:errcheck // remembered by the sink
-		line("Content-Type", "application/octet-stream"),
-		line("Content-Transfer-Encoding", "base64"),
-		line("Content-Disposition", dispositionAttachment(name)),
-	}, []byte(lineEnd), nil))
-	w := newBase64Writer(out)
-	if _, err := content.WriteTo(w); err != nil {
-		op.fail(err)
-	}
-	op.fail(w.Close())
-	m, err := out.message()
-	op.fail(err)
-	return m
-}
-
-// isAttachment tells whether readers take a leaf for a file.
-func (e *entity) isAttachment() bool {
-	disposition, params := dispositionOf(e.fields)
-	return disposition == "attachment" || params["filename"] != ""
-}
-
-// fileName is the name of a leaf as a file, safe; "" when it has none.
-func (e *entity) fileName() string {
-	_, disposition := dispositionOf(e.fields)
-	if disposition["filename"] == "" && e.params["name"] == "" {
-		return ""
-	}
-	return attachmentName(e.mediaType, e.params, disposition)
-}
-
-// sidecars verifies the files of a multipart that have a signature beside them.
-func (d *deeper) sidecars(e placed, part string) {
-	files := map[string]int{}
-	for i, p := range e.parts {
-		if name := p.fileName(); name != "" {
-			files[name] = i
-		}
-	}
-	for i, p := range e.parts {
-		name := p.fileName()
-		signed, is := files[strings.TrimSuffix(name, path.Ext(name))]
-		if !is || !hasEnding(name, []string{".sig", ".asc"}) || signed == i || d.count >= maxLayers {
-			continue
-		}
-		signature, _, ok := d.op.signature(e.part(i))
-		if !ok || !isSignature(signature) {
-			continue
-		}
-		l := Layer{Kind: KindSidecar, Part: partBelow(part, signed+1)}
-		file := e.part(signed)
-		l.judged(d.op.verify(decoded(file.encoding(), file.content().Reader()), signature))
-		d.found(l)
-	}
-}
-
-// isSignature tells whether binary data are detached signatures.
-func isSignature(binary []byte) bool {
-	count, _ := pgp.CountSignatures(binary)
-	return count > 0
 }

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
-	"golang.org/x/net/html"
 )
 
 // The lines that begin and end inline PGP (RFC 9580, sections 6.2 and 7). Only a line that begins with one counts:
@@ -263,8 +260,7 @@ func (d *deeper) text(e placed, part string) {
 		armored := text[b.start:b.end]
 		switch {
 		case d.op.options.Inline != InlineAny || e.mediaType == "text/html":
-			d.encrypted = d.encrypted || b.kind == KindInlineEncrypted
-			d.signed = d.signed || b.kind == KindClearsigned
+			d.leftAlone(b.kind, part)
 		case b.kind == KindClearsigned:
 			l, _ := d.op.clearsigned(armored, part)
 			d.found(l)
@@ -272,6 +268,15 @@ func (d *deeper) text(e placed, part string) {
 			d.inlineBlock(e, part, armored)
 		}
 	}
+}
+
+// leftAlone notes a block that is not opened, and that is there all the same.
+func (d *deeper) leftAlone(kind, part string) {
+	if kind == KindClearsigned {
+		d.found(Layer{Kind: kind, Part: part, Signature: SignaturePartial, Reason: "A signature in the text was not checked."})
+		return
+	}
+	d.found(Layer{Kind: kind, Part: part, Encryption: EncryptionRefused, Reason: "PGP in the text was left as it is."})
 }
 
 // inlineBlock opens one block among other text into a file after the text.
@@ -285,59 +290,5 @@ func (d *deeper) inlineBlock(e placed, part string, armored []byte) {
 	d.found(d.layerOf(KindInlineEncrypted, part, decryption))
 	if decryption.Outcome == pgp.Decrypted && d.op.failure == nil {
 		d.op.files = append(d.op.files, d.op.file(fmt.Sprintf("opened-%d.txt", d.count), plaintext))
-	}
-}
-
-// htmlText is what HTML shows, with its lines; nil for HTML that cannot be read.
-func htmlText(source []byte) []byte {
-	var b strings.Builder
-	z := html.NewTokenizer(bytes.NewReader(source))
-	skip := 0
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return []byte(b.String())
-		case html.TextToken:
-			if skip == 0 {
-				b.Write(z.Text())
-			}
-		case html.StartTagToken, html.SelfClosingTagToken:
-			switch name, _ := z.TagName(); string(name) {
-			case "br", "p", "div", "pre", "tr", "li":
-				b.WriteByte('\n')
-			case "style", "script", "head", "title":
-				skip++
-			case "img", "object", "iframe", "svg", "video": // shows something that is no text
-				b.WriteString("\n\uFFFC\n")
-			}
-		case html.EndTagToken:
-			switch name, _ := z.TagName(); string(name) {
-			case "p", "div", "pre", "tr", "li":
-				b.WriteByte('\n')
-			case "style", "script", "head", "title":
-				skip = max(0, skip-1)
-			}
-		}
-	}
-}
-
-// showsNothing tells whether HTML is well formed, shows nothing and loads nothing. What it cannot tell counts as shown.
-func showsNothing(source []byte) bool {
-	z := html.NewTokenizer(bytes.NewReader(source))
-	for {
-		switch z.Next() {
-		case html.ErrorToken: // at the end: a tag that is not closed would go on in what follows
-			return errors.Is(z.Err(), io.EOF) && len(z.Raw()) == 0
-		case html.TextToken:
-			if len(bytes.TrimSpace(bytes.ReplaceAll(z.Text(), []byte("\u00a0"), nil))) > 0 {
-				return false
-			}
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			switch name, _ := z.TagName(); string(name) {
-			case "html", "head", "meta", "body", "p", "br", "div", "span":
-			default:
-				return false
-			}
-		}
 	}
 }
