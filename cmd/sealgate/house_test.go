@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"keyring/kms/local"},
 	{"keyring/kms"},
 	{"keyring"},
-	{"groups", "gateway/queue", "gateway/archive"},
+	{"keyring/discover", "groups", "gateway/queue", "gateway/archive"}, // discover is keyring's child, and reads certificates with it
 	{"gateway/submission", "gateway/smarthost", "gateway/mailbox"},
 	{"gateway"},
 	{"web"},

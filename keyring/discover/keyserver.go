@@ -1,0 +1,180 @@
+package discover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// CheckKeyserver tells whether a keyserver's URL can be used, in a sentence for the administrator.
+func CheckKeyserver(server string) error {
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "https" && u.Scheme != "hkps" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return fmt.Errorf("%q is no keyserver: write https://HOST for one with the VKS interface, hkps://HOST for one with HKP", server)
+	}
+	return checkURL("https://" + u.Host)
+}
+
+// keyserver is the host of the configured keyserver and what it speaks.
+func (f *Finder) keyserver() (host string, hkp bool) {
+	if rest, ok := strings.CutPrefix(f.Keyserver, "hkps://"); ok {
+		return strings.TrimSuffix(rest, "/"), true
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(f.Keyserver, "https://"), "/"), false
+}
+
+func (f *Finder) keyserverByAddress(ctx context.Context, address string, r *Report) {
+	host, hkp := f.keyserver()
+	target := "https://" + host + "/vks/v1/by-email/" + url.PathEscape(address)
+	if hkp {
+		target = "https://" + host + "/pks/lookup?op=get&options=mr&exact=on&search=" + url.QueryEscape(address)
+	}
+	body, err := f.fetch(ctx, host, target)
+	var items []*keyring.Item
+	if err == nil {
+		items, err = forAddress(body, address, f.now())
+	}
+	r.add(keyring.Keyserver, target, findings(keyring.Keyserver, address, target, items), err)
+}
+
+// Refresh asks the keyserver for newer signatures of a known certificate. What comes holds only user IDs whose address is
+// among known: a refresh brings revocations, expiries and subkeys, never an address.
+func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string) (Report, error) {
+	if !isFingerprint(fingerprint) {
+		return Report{}, fmt.Errorf("%q is no fingerprint; write 40 or 64 hexadecimal digits", fingerprint)
+	}
+	var r Report
+	if f.Keyserver == "" {
+		return r, nil
+	}
+	host, hkp := f.keyserver()
+	target := "https://" + host + "/vks/v1/by-fingerprint/" + fingerprint
+	if hkp {
+		target = "https://" + host + "/pks/lookup?op=get&options=mr&search=0x" + fingerprint
+	}
+	f.byKey(ctx, host, target, known, &r, func(items []*keyring.Item) ([]*keyring.Item, error) {
+		return withFingerprint(items, fingerprint)
+	})
+	return r, nil
+}
+
+// ByKeyID asks the keyserver for the certificate of a signer who is known by key id only, 16 hexadecimal digits. The
+// certificate that comes must hold a key with this id and a user ID of the address that the message is from.
+func (f *Finder) ByKeyID(ctx context.Context, keyID, address string) (Report, error) {
+	if !isKeyID(keyID) {
+		return Report{}, fmt.Errorf("%q is no key id; write 16 hexadecimal digits", keyID)
+	}
+	var r Report
+	if f.Keyserver == "" {
+		return r, nil
+	}
+	host, hkp := f.keyserver()
+	target := "https://" + host + "/vks/v1/by-keyid/" + keyID
+	if hkp {
+		target = "https://" + host + "/pks/lookup?op=get&options=mr&search=0x" + keyID
+	}
+	f.byKey(ctx, host, target, []string{address}, &r, func(items []*keyring.Item) ([]*keyring.Item, error) {
+		return withKeyID(items, keyID)
+	})
+	return r, nil
+}
+
+// byKey asks for one key, keeps the user IDs of the known addresses, and has what came checked again.
+func (f *Finder) byKey(ctx context.Context, host, target string, known []string, r *Report, check func([]*keyring.Item) ([]*keyring.Item, error)) {
+	body, err := f.fetch(ctx, host, target)
+	var items []*keyring.Item
+	if err == nil {
+		items, err = only(body, f.now(), isOneOf(known))
+	}
+	if err == nil {
+		items, err = check(items)
+	}
+	address := ""
+	if len(known) == 1 {
+		address = known[0]
+	}
+	r.add(keyring.Keyserver, target, findings(keyring.Keyserver, address, target, items), err)
+}
+
+func isOneOf(known []string) func(string) bool {
+	return func(address string) bool {
+		for _, k := range known {
+			if isAddress(k)(address) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func withKeyID(items []*keyring.Item, keyID string) ([]*keyring.Item, error) {
+	for _, i := range items {
+		if i.Certificate.KeyID == keyID {
+			return []*keyring.Item{i}, nil
+		}
+		for _, s := range i.Certificate.Subkeys {
+			if s.KeyID == keyID {
+				return []*keyring.Item{i}, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("it holds no key with this id: %w", ErrUnusable)
+}
+
+func isFingerprint(s string) bool {
+	return regexp.MustCompile(`^([0-9A-F]{40}|[0-9A-F]{64})$`).MatchString(s)
+}
+
+func isKeyID(s string) bool { return regexp.MustCompile(`^[0-9A-F]{16}$`).MatchString(s) }
+
+// Upload is what a VKS keyserver says about a certificate that was sent to it. It shows an address only after the
+// address's owner followed a link in a mail, which RequestVerification asks for with Token.
+type Upload struct {
+	Fingerprint string            `json:"key_fpr"`
+	Token       string            `json:"token"`
+	Status      map[string]string `json:"status"` // by address: unpublished, published, revoked, pending
+}
+
+// Upload sends an armored certificate to the VKS keyserver.
+func (f *Finder) Upload(ctx context.Context, armored []byte) (Upload, error) {
+	return f.vks(ctx, "/vks/v1/upload", map[string]any{"keytext": string(armored)})
+}
+
+// RequestVerification asks the keyserver to send a mail to each of these addresses.
+func (f *Finder) RequestVerification(ctx context.Context, token string, addresses []string) (Upload, error) {
+	return f.vks(ctx, "/vks/v1/request-verify", map[string]any{"token": token, "addresses": addresses})
+}
+
+func (f *Finder) vks(ctx context.Context, path string, question any) (Upload, error) {
+	host, hkp := f.keyserver()
+	if host == "" || hkp {
+		return Upload{}, errors.New("no keyserver with the VKS interface is configured; set discover.keyserver to https://HOST")
+	}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Upload{}, err
+	}
+	if err := f.patience().allow(host); err != nil {
+		return Upload{}, err
+	}
+	resp, err := f.network().post(ctx, "https://"+host+path, body)
+	if err == nil && resp.status != http.StatusOK {
+		err = resp.taken()
+	}
+	f.patience().tell(host, resp.retryAfter, err)
+	if err != nil {
+		return Upload{}, fmt.Errorf("upload to %s: %w", host, err)
+	}
+	var u Upload
+	if err := json.Unmarshal(resp.body, &u); err != nil {
+		return Upload{}, fmt.Errorf("upload to %s: the answer cannot be read: %w", host, err)
+	}
+	return u, nil
+}

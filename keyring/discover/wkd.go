@@ -1,0 +1,50 @@
+package discover
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// wkd asks the web key directory of the address's domain (draft-koch-openpgp-webkey-service, section 3.1): the advanced
+// host first, the direct one only when the name of the advanced host does not exist. A 404 of the advanced host, or one
+// that does not answer, is the end: else whoever can silence it would choose what is believed.
+func (f *Finder) wkd(ctx context.Context, address string, r *Report) {
+	local, domain, _ := cutAddress(address)
+	path := hashLocalPart(local) + "?l=" + strings.ReplaceAll(url.QueryEscape(local), "+", "%20")
+	advanced := "https://openpgpkey." + domain + "/.well-known/openpgpkey/" + domain + "/hu/" + path
+	if err := f.wkdAt(ctx, domain, address, advanced, r); !errors.Is(err, errNoName) {
+		return
+	}
+	_ = f.wkdAt(ctx, domain, address, "https://"+domain+"/.well-known/openpgpkey/hu/"+path, r) // the report has its error
+}
+
+func (f *Finder) wkdAt(ctx context.Context, domain, address, target string, r *Report) error {
+	body, err := f.fetch(ctx, domain, target)
+	var items []*keyring.Item
+	if err == nil {
+		items, err = forAddress(body, address, f.now())
+	}
+	r.add(keyring.WKD, target, findings(keyring.WKD, address, target, items), err)
+	return err
+}
+
+// cutAddress separates a canonical address at its last @.
+func cutAddress(address string) (local, domain string, ok bool) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 {
+		return "", "", false
+	}
+	return address[:at], address[at+1:], true
+}
+
+func findings(source keyring.Source, address, from string, items []*keyring.Item) []Finding {
+	var all []Finding
+	for _, item := range items {
+		all = append(all, Finding{Source: source, Address: address, From: from, Item: item})
+	}
+	return all
+}
