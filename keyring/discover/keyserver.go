@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sealgate/sealgate/keyring"
@@ -44,13 +45,20 @@ func (f *Finder) keyserverByAddress(ctx context.Context, address string, r *Repo
 	r.add(keyring.Keyserver, target, findings(keyring.Keyserver, address, target, items), err)
 }
 
-// Refresh asks the keyserver for newer signatures of a known certificate. What comes holds only user IDs whose address is
-// among known: a refresh brings revocations, expiries and subkeys, never an address.
+// Refresh asks for newer signatures of a known certificate: the keyserver, and the web key directories of its first three
+// addresses. What comes holds only user IDs whose address is among known: a refresh brings revocations, expiries and
+// subkeys, never an address, and never another certificate.
 func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string) (Report, error) {
 	if !isFingerprint(fingerprint) {
 		return Report{}, fmt.Errorf("%q is no fingerprint; write 40 or 64 hexadecimal digits", fingerprint)
 	}
 	var r Report
+	if f.WKD {
+		for _, address := range known[:min(len(known), maxRefreshed)] {
+			f.wkd(ctx, address, &r)
+		}
+		r.Findings = slices.DeleteFunc(r.Findings, func(found Finding) bool { return found.Item.Certificate.Fingerprint != fingerprint })
+	}
 	if f.Keyserver == "" {
 		return r, nil
 	}
@@ -64,6 +72,9 @@ func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string
 	})
 	return r, nil
 }
+
+// maxRefreshed is how many addresses of a certificate are asked for in a refresh.
+const maxRefreshed = 3
 
 // ByKeyID asks the keyserver for the certificate of a signer who is known by key id only, 16 hexadecimal digits. The
 // certificate that comes must hold a key with this id and a user ID of the address that the message is from.

@@ -91,7 +91,9 @@ func TestARefreshBringsRevocationsAndNoAddress(t *testing.T) {
 			t.Run(name+" "+server, func(t *testing.T) {
 				w := newWorld(t)
 				w.keyserver(map[string][]byte{page: body})
-				r, err := w.finder(server).Refresh(t.Context(), fingerprint, []string{"joe@example.test"})
+				f := w.finder(server)
+				f.WKD = false
+				r, err := f.Refresh(t.Context(), fingerprint, []string{"joe@example.test"})
 				if err != nil || len(r.Findings) != 1 {
 					t.Fatalf("%+v, %v", r, err)
 				}

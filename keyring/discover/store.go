@@ -1,0 +1,196 @@
+package discover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealgate/sealgate/keyring"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// Kind is what a lookup is about.
+type Kind string
+
+// The kinds.
+const (
+	ForAddress Kind = "address" // certificates of an address that has none
+	ForRefresh Kind = "refresh" // newer signatures of a known certificate
+)
+
+// Times of lookups.
+const (
+	askAgain    = 24 * time.Hour   // after an answer, "there is none" among them
+	firstRetry  = 15 * time.Minute // after the first failure; doubles with each
+	maxAttempts = 5
+	lease       = 5 * time.Minute // for one process to finish a lookup
+	maxWaiting  = 10_000          // lookups; more are not queued
+)
+
+// States of a lookup.
+const (
+	waiting = "waiting"
+	done    = "done"
+)
+
+// Lookup is one thing to ask, and what came of it.
+type Lookup struct {
+	Kind     Kind
+	Subject  string // folded address, or fingerprint
+	GroupID  string // whose mail asked first; "" for none
+	Waiting  bool
+	Attempts int
+	Due      time.Time
+	Asked    time.Time // zero: not yet
+	Asks     []Ask     // of the last time
+}
+
+// Store keeps lookups, what Autocrypt knows, and which sources a group approves. It is safe for concurrent use, by several
+// processes too.
+type Store struct{ db *gorm.DB }
+
+// NewStore returns the store in db.
+func NewStore(db *gorm.DB) *Store { return &Store{db: db} }
+
+// Enqueue has something looked up in the background, unless it waits already or was asked within a day. Beyond 10,000
+// waiting lookups nothing is queued.
+func (s *Store) Enqueue(ctx context.Context, kind Kind, subject, groupID string, at time.Time) error {
+	var n int64
+	db := s.db.WithContext(ctx)
+	if err := db.Model(&lookupRow{}).Where("state = ?", waiting).Count(&n).Error; err != nil || n >= maxWaiting {
+		return wrap("queue lookup", err)
+	}
+	row := lookupRow{Kind: string(kind), Subject: subject, GroupID: groupID, State: waiting, DueMS: at.UnixMilli()}
+	if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+		return wrap("queue lookup", err)
+	}
+	err := db.Model(&lookupRow{}).
+		Where("kind = ? AND subject = ? AND state = ? AND asked_ms <= ?", row.Kind, subject, done, at.Add(-askAgain).UnixMilli()).
+		Updates(map[string]any{"state": waiting, "attempts": 0, "due_ms": at.UnixMilli(), "group_id": groupID}).Error
+	return wrap("queue lookup", err)
+}
+
+// Claim takes the lookup that is due longest, for five minutes; false when none is. Several processes never hold the same.
+func (s *Store) Claim(ctx context.Context, at time.Time) (Lookup, bool, error) {
+	db := s.db.WithContext(ctx)
+	for {
+		var row lookupRow
+		err := db.Where("state = ? AND due_ms <= ?", waiting, at.UnixMilli()).Order("due_ms, kind, subject").Take(&row).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return Lookup{}, false, nil
+		}
+		if err != nil {
+			return Lookup{}, false, wrap("claim lookup", err)
+		}
+		result := db.Model(&lookupRow{}).
+			Where("kind = ? AND subject = ? AND state = ? AND due_ms = ?", row.Kind, row.Subject, waiting, row.DueMS).
+			Updates(map[string]any{"due_ms": at.Add(lease).UnixMilli(), "attempts": row.Attempts + 1})
+		if result.Error != nil {
+			return Lookup{}, false, wrap("claim lookup", result.Error)
+		}
+		if result.RowsAffected == 1 {
+			row.Attempts++
+			return row.lookup(), true, nil
+		}
+	}
+}
+
+// Finish writes down what came of a lookup. When servers could not be asked it waits, longer each time, at most five times.
+func (s *Store) Finish(ctx context.Context, l Lookup, r Report, at time.Time) error {
+	text, err := json.Marshal(r.Asks)
+	if err != nil {
+		return wrap("finish lookup", err)
+	}
+	changes := map[string]any{"report": string(text), "asked_ms": at.UnixMilli(), "state": done}
+	if r.Postponed() && l.Attempts < maxAttempts {
+		changes["state"], changes["due_ms"] = waiting, at.Add(firstRetry<<(max(l.Attempts, 1)-1)).UnixMilli()
+	}
+	err = s.db.WithContext(ctx).Model(&lookupRow{}).Where("kind = ? AND subject = ?", string(l.Kind), l.Subject).Updates(changes).Error
+	return wrap("finish lookup", err)
+}
+
+// Lookups returns the newest lookups about addresses, at most limit.
+func (s *Store) Lookups(ctx context.Context, limit int) ([]Lookup, error) {
+	var rows []lookupRow
+	err := s.db.WithContext(ctx).Where("kind = ?", string(ForAddress)).Order("asked_ms DESC, subject").Limit(limit).Find(&rows).Error
+	var all []Lookup
+	for _, r := range rows {
+		all = append(all, r.lookup())
+	}
+	return all, wrap("list lookups", err)
+}
+
+func (r lookupRow) lookup() Lookup {
+	l := Lookup{
+		Kind: Kind(r.Kind), Subject: r.Subject, GroupID: r.GroupID, Waiting: r.State == waiting, Attempts: r.Attempts,
+		Due: instant(r.DueMS), Asked: instant(r.AskedMS),
+	}
+	if json.Unmarshal([]byte(r.Report), &l.Asks) != nil {
+		l.Asks = nil // not asked yet
+	}
+	return l
+}
+
+// Peer returns what Autocrypt knows of an address; the zero Peer with the address when nothing.
+func (s *Store) Peer(ctx context.Context, address string) (Peer, error) {
+	var row peerRow
+	err := s.db.WithContext(ctx).Where("address = ?", keyring.Fold(address)).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Peer{Address: keyring.Fold(address)}, nil
+	}
+	return row.peer(), wrap("read Autocrypt state", err)
+}
+
+// SavePeer writes what Autocrypt knows of an address.
+func (s *Store) SavePeer(ctx context.Context, tx *gorm.DB, p Peer) error {
+	row := rowOf(p)
+	return wrap("write Autocrypt state", tx.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error)
+}
+
+// CanApprove tells whether a group may approve a source by itself. Gossip is hearsay and never can be.
+func CanApprove(source keyring.Source) bool {
+	switch source {
+	case keyring.WKD, keyring.Keyserver, keyring.Autocrypt, keyring.Attachment:
+		return true
+	}
+	return false
+}
+
+// Approvals returns the sources that a group approves by itself, in order.
+func (s *Store) Approvals(ctx context.Context, groupID string) ([]keyring.Source, error) {
+	var rows []approvalRow
+	err := s.db.WithContext(ctx).Where("group_id = ?", groupID).Order("source").Find(&rows).Error
+	var all []keyring.Source
+	for _, r := range rows {
+		all = append(all, keyring.Source(r.Source))
+	}
+	return all, wrap("read approvals", err)
+}
+
+// SetApprovals replaces the sources that a group approves by itself.
+func (s *Store) SetApprovals(ctx context.Context, tx *gorm.DB, groupID string, sources []keyring.Source) error {
+	tx = tx.WithContext(ctx)
+	if err := tx.Where("group_id = ?", groupID).Delete(&approvalRow{}).Error; err != nil {
+		return wrap("write approvals", err)
+	}
+	for _, source := range sources {
+		if !CanApprove(source) {
+			return fmt.Errorf("%q cannot be approved by itself; choose among wkd, keyserver, autocrypt, attachment", source)
+		}
+		row := approvalRow{GroupID: groupID, Source: string(source)}
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+			return wrap("write approvals", err)
+		}
+	}
+	return nil
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("discover: %s: %w", what, err)
+}
