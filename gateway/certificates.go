@@ -111,6 +111,9 @@ func importEntry(a Actor, changes []keyring.Change) activity.Entry {
 			continue
 		}
 		e.Detail[c.Fingerprint] = strings.TrimSpace(string(c.Outcome) + " " + strings.Join(c.Details, ", "))
+		for _, conflict := range c.Conflicts {
+			e.Detail["alert: "+conflict.Address] = fmt.Sprintf("%s waits for approval, %s stays in use", c.Fingerprint, conflict.Fingerprint)
+		}
 	}
 	if len(changes) == 1 {
 		e.Fingerprint = changes[0].Fingerprint

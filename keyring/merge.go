@@ -25,8 +25,9 @@ type Change struct {
 	Fingerprint string
 	UserIDs     []string
 	Outcome     Outcome
-	Details     []string // "new subkey 1234…", "secret key added", "revoked"
-	Sentence    string   // for refused: what is wrong and what to do
+	Details     []string   // "new subkey 1234…", "secret key added", "revoked"
+	Sentence    string     // for refused: what is wrong and what to do
+	Conflicts   []Conflict // why it waits, when another certificate is in use for one of its addresses
 }
 
 func refusal(item *Item, err error) Change {

@@ -23,7 +23,9 @@ type Store struct {
 func NewStore(db *gorm.DB, k *kms.Keeper) *Store { return &Store{db: db, keeper: k} }
 
 // Merge brings an item into the keyring inside tx: by fingerprint, revocations sticky. With approve a person vouches
-// for it; without, a new certificate, or one that claims a new address, becomes Proposed. A blocked one stays blocked.
+// for it; without, a new certificate, or one that claims a new address, becomes Proposed. So does, even with approve, one
+// without a secret key that claims an address for which another approved and usable certificate is held: the Change names
+// those Conflicts, and SetState is how a person decides. A blocked one stays blocked.
 // An item that cannot be taken is no error but a Change with Outcome Refused; a locked one is refused, so Unlock comes
 // first. Get the Keeper ready before tx when items hold secret keys.
 func (s *Store) Merge(ctx context.Context, tx *gorm.DB, item *Item, source Source, approve bool, at time.Time) (Change, error) {
@@ -59,7 +61,13 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 	if err != nil {
 		return Change{}, err
 	}
-	state := mergeState(before, now, approve)
+	if change.Conflicts, err = conflicts(tx, before, now, at); err != nil {
+		return Change{}, err
+	}
+	state := mergeState(before, now, approve && (len(change.Conflicts) == 0 || vouched(item, source)))
+	if state != Proposed {
+		change.Conflicts = nil
+	}
 	change.describe(before, now, state, added)
 	if change.Outcome == Unchanged {
 		return change, nil
@@ -74,7 +82,7 @@ func (c *Change) describe(before, now *Certificate, state State, secretDetails [
 	if before == nil {
 		c.Outcome = Added
 		if state == Proposed {
-			c.Details = append(c.Details, "waits for approval")
+			c.Details = append(append(c.Details, "waits for approval"), conflictInWords(c.Conflicts)...)
 		}
 	} else {
 		c.Details = append(differences(before, now), stateDifference(before.State, state)...)
