@@ -11,7 +11,6 @@ import (
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
-	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/kms"
 	"gorm.io/gorm"
 )
@@ -82,11 +81,11 @@ func (g *Gateway) outerHeader(ctx context.Context, tx *gorm.DB, m queue.Message)
 // it may leave in clear otherwise.
 func (g *Gateway) protectBounce(ctx context.Context, m queue.Message, message []byte) (pgpmime.Outgoing, error) {
 	address := canonical(m.ReversePath)
-	found, err := g.Keyring.ByAddress(ctx, []string{address}, g.Now())
+	choices, err := g.Keyring.Choices(ctx, []string{address}, g.Now())
 	if err != nil {
 		return pgpmime.Outgoing{}, fmt.Errorf("look up certificate: %w", err)
 	}
-	reader, _ := keyring.Choose(found[address], g.Now())
+	reader := choices[address].Best
 	if reader == nil {
 		return g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Clear})
 	}

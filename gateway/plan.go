@@ -90,7 +90,11 @@ func writesAs(group groups.Group, address string) bool {
 func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r PlanRequest) (Plan, error) {
 	now := g.Now()
 	recipients := unique(r.Visible, r.Hidden)
-	found, err := g.Keyring.ByAddress(ctx, append([]string{r.From}, recipients...), now)
+	own, err := g.Keyring.ByAddress(ctx, []string{r.From}, now)
+	if err != nil {
+		return Plan{}, fmt.Errorf("look up own certificates: %w", err)
+	}
+	choices, err := g.Keyring.Choices(ctx, recipients, now)
 	if err != nil {
 		return Plan{}, fmt.Errorf("look up certificates: %w", err)
 	}
@@ -107,11 +111,11 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 	if r.Automatic {
 		request.Sign, request.Encrypt = group.AutoSign, group.AutoEncrypt
 	}
-	p.Signer, request.SignProblem = signerAmong(found[r.From], r.From, now)
+	p.Signer, request.SignProblem = signerAmong(own[r.From], r.From, now)
 	request.CanSign = p.Signer != ""
-	p.own, _ = keyring.Choose(found[r.From], now)
+	p.own, _ = keyring.Choose(own[r.From], now)
 	for _, address := range recipients {
-		planned := p.recipient(address, found[address], now)
+		planned := p.recipient(address, choices[address])
 		planned.Hidden = !contains(r.Visible, address)
 		p.Recipients = append(p.Recipients, planned)
 		request.Recipients = append(request.Recipients, groups.Recipient{
@@ -122,14 +126,13 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 	return p, nil
 }
 
-// recipient chooses the certificate for one address, or says why there is none.
-func (p *Plan) recipient(address string, candidates []*keyring.Certificate, now time.Time) PlannedRecipient {
-	best, rejected := keyring.Choose(candidates, now)
-	if best != nil {
-		p.readers[address] = best
-		return PlannedRecipient{Address: address, Fingerprint: best.Fingerprint, Expires: best.Expires}
+// recipient takes the certificate chosen for one address, or says why there is none.
+func (p *Plan) recipient(address string, choice keyring.Choice) PlannedRecipient {
+	if choice.Best != nil {
+		p.readers[address] = choice.Best
+		return PlannedRecipient{Address: address, Fingerprint: choice.Best.Fingerprint, Expires: choice.Best.Expires}
 	}
-	return PlannedRecipient{Address: address, Problem: problemOf(rejected)}
+	return PlannedRecipient{Address: address, Problem: problemOf(choice.Rejected)}
 }
 
 // problemOf says in words why none of the candidates can be used; the newest one speaks for all.
