@@ -44,8 +44,7 @@ func checkSizes(packets []rawPacket) error {
 	}
 	switch {
 	case size > maxCertificate:
-		return problem("this certificate is larger than %d KiB: export it again without third-party signatures "+
-			"(gpg --export-options export-minimal)", maxCertificate>>10)
+		return errTooLarge()
 	case userIDs > maxUserIDs:
 		return problem("this certificate has %d user IDs, more than the %d that are taken: export it again with fewer",
 			userIDs, maxUserIDs)
