@@ -62,6 +62,8 @@ type Gateway struct {
 	Now      func() time.Time
 	Random   io.Reader
 	Log      *slog.Logger
+	// Discovery finds certificates that nobody imported; nil means that nothing is looked for.
+	Discovery *Discovery
 	// MailboxStatus tells how the sync of a mailbox does; nil when this process runs none.
 	MailboxStatus func(mailboxID string) (mailbox.Status, bool)
 }

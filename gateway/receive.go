@@ -40,6 +40,9 @@ func (g *Gateway) Receive(ctx context.Context, arrival mailbox.Arrival) error {
 	if errors.Is(err, archive.ErrDuplicate) {
 		return nil
 	}
+	if err == nil {
+		g.learnFrom(ctx, article, arrival.Message, opened)
+	}
 	return err
 }
 

@@ -179,6 +179,7 @@ func (g *Gateway) send(ctx context.Context, a Actor, l letter) error {
 	if err != nil {
 		return err
 	}
+	g.lookForMissing(ctx, plan)
 	if len(plan.Decision.Refusals) > 0 {
 		return refusalOf(plan.Decision)
 	}
