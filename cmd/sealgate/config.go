@@ -26,6 +26,17 @@ type config struct {
 	Listen   listen    `yaml:"listen" envPrefix:"LISTEN_"`
 	Limits   limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Log      logConfig `yaml:"log" envPrefix:"LOG_"`
+
+	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
+}
+
+// discoverConfig says where certificates are looked for that nobody imported. All of it makes proposals only.
+type discoverConfig struct {
+	WKD         bool   `yaml:"wkd" env:"WKD"`                 // ask the domains of addresses
+	Keyserver   string `yaml:"keyserver" env:"KEYSERVER"`     // https://HOST (VKS) or hkps://HOST (HKP); "" for none
+	Autocrypt   bool   `yaml:"autocrypt" env:"AUTOCRYPT"`     // fields of received messages
+	Attachments bool   `yaml:"attachments" env:"ATTACHMENTS"` // keys attached to received messages
+	Refresh     bool   `yaml:"refresh" env:"REFRESH"`         // ask daily for revocations and new expiries
 }
 
 // kmsConfig says where the key of the local provider lies.
@@ -88,7 +99,8 @@ func defaults() config {
 			MIMEDepth: 50, MIMEParts: 1000, HeaderBytes: 256 << 10,
 			DecompressedBytes: 100 << 20, DecompressedRatio: 100, SessionKeys: 200,
 		},
-		Log: logConfig{Level: "info", Format: "text"},
+		Log:      logConfig{Level: "info", Format: "text"},
+		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
 	}
 }
 
@@ -103,14 +115,28 @@ func readConfig(path string) (config, error) {
 	case err != nil:
 		return c, fmt.Errorf("read configuration: %w", err)
 	}
-	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+	given := c // a file that says nothing would make everything zero
+	if err := yaml.UnmarshalWithOptions(text, &given, yaml.Strict()); err != nil {
 		return c, fmt.Errorf("configuration file %s: %s", path, yaml.FormatError(err, false, true))
+	}
+	if saysSomething(text) {
+		c = given
 	}
 	if err := env.ParseWithOptions(&c, env.Options{Prefix: "SEALGATE_"}); err != nil {
 		return c, fmt.Errorf("environment: %w", err)
 	}
 	c.resolve(filepath.Dir(path))
 	return c, c.check()
+}
+
+// saysSomething tells whether a file holds more than blanks, comments and marks of documents.
+func saysSomething(text []byte) bool {
+	for l := range strings.Lines(string(text)) {
+		if l = strings.TrimSpace(l); l != "" && l[0] != '#' && l != "---" && l != "..." {
+			return true
+		}
+	}
+	return false
 }
 
 // resolve makes relative paths absolute.
@@ -134,6 +160,9 @@ func (c *config) check() error {
 		return err
 	}
 	if _, err := logger(c.Log, nil); err != nil {
+		return err
+	}
+	if err := c.Discover.check(); err != nil {
 		return err
 	}
 	for _, l := range append(append([]string{c.Listen.Web}, c.Listen.Submission...), c.Listen.IMAP...) {

@@ -252,3 +252,14 @@ func contains(list []string, s string) bool {
 	}
 	return false
 }
+
+// TestFileThatSaysNothing: an empty file, or one with comments only, means the defaults, and the environment over them.
+func TestFileThatSaysNothing(t *testing.T) {
+	t.Setenv("SEALGATE_DOMAIN", "gate.test")
+	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n# nothing yet\n"} {
+		c, err := readConfig(writeConfig(t, text))
+		if err != nil || c.Domain != "gate.test" || c.Limits != defaults().Limits || len(c.Listen.IMAP) != 1 {
+			t.Errorf("%q is read as %+v (%v)", text, c, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -56,12 +57,16 @@ func (c demoCommand) Run(s *session) (err error) {
 		return err
 	}
 	defer d.internet.Close()
-	p, err := openParts(s.ctx, d.config(c.Web), slog.New(slog.DiscardHandler))
+	web, err := d.freeAddress(c.Web)
+	if err != nil {
+		return err
+	}
+	p, err := openParts(s.ctx, d.config(web), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	return d.run(s.ctx, d.config(c.Web), p)
+	return d.run(s.ctx, d.config(web), p)
 }
 
 // run fills the house, serves it, and plays the conversation once.
@@ -83,7 +88,9 @@ func (d *demo) run(ctx context.Context, c config, p *parts) error {
 		return errors.Join(err, <-ended)
 	}
 	fmt.Fprintln(d.session.out, "\nPress Ctrl-C to end; nothing stays behind.")
-	return <-ended
+	err = <-ended
+	fmt.Fprintln(d.session.out, "Stopped; nothing stayed behind.")
+	return err
 }
 
 // config puts everything into the demo's folder, on loopback.
@@ -95,18 +102,21 @@ func (d *demo) config(webAddress string) config {
 	c.KMS.KeyFile = filepath.Join(d.folder, "kek")
 	c.Listen.Submission = []string{"127.0.0.1:0 plain"}
 	c.Listen.IMAP = []string{"127.0.0.1:0 plain"}
-	c.Listen.Web = freeAddress(webAddress) + " plain"
+	c.Listen.Web = webAddress + " plain"
 	return c
 }
 
-// freeAddress returns the address, or one with a free port when it is in use.
-func freeAddress(address string) string {
+// freeAddress returns the address, or one with a free port when it is in use, and says so.
+func (d *demo) freeAddress(address string) (string, error) {
 	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return "127.0.0.1:0"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		fmt.Fprintf(d.session.out, "%s is in use; the page gets a free port.\n\n", address)
+		return "127.0.0.1:0", nil
+	case err != nil:
+		return "", fmt.Errorf("--web %s: no page can be served there; name an address of this machine and a port, such as 127.0.0.1:8025", address)
 	}
-	defer l.Close()
-	return address
+	return address, l.Close()
 }
 
 // fill makes an administrator, two groups with keys and mailboxes, and two customers' certificates.
@@ -167,10 +177,10 @@ func addCustomer(ctx context.Context, g *gateway.Gateway, name, address string) 
 
 func (d *demo) welcome() {
 	out := d.session.out
-	fmt.Fprintf(out, "Sealgate demo\n\n  page      %s\n  log in    admin / %s\n", d.house.webURL(), d.password)
+	fmt.Fprintf(out, "Sealgate demo\n\n  page        %s\n  log in      admin / %s\n", d.house.webURL(), d.password)
 	for _, l := range d.house.listeners {
 		if l.speaks != "web" {
-			fmt.Fprintf(out, "  %-9s %s  (login support or billing, the same password)\n", l.speaks, l.Addr())
+			fmt.Fprintf(out, "  %-11s %s  (login support or billing, the same password)\n", l.speaks, l.Addr())
 		}
 	}
 }
@@ -277,7 +287,7 @@ func sideBySide(out io.Writer, leftTitle string, left []byte, rightTitle string,
 // excerpt is the first lines of a text, cut to the width; of a message in transit its last header lines and first body
 // lines say most, so that long header blocks are shortened.
 func excerpt(text []byte) []string {
-	lines := strings.Split(strings.ReplaceAll(strings.TrimSpace(string(text)), "\r\n", "\n"), "\n")
+	lines := withoutKeydata(strings.Split(strings.ReplaceAll(strings.TrimSpace(string(text)), "\r\n", "\n"), "\n"))
 	if len(lines) > sideHeight {
 		lines = append(lines[:sideHeight-1:sideHeight-1], "…")
 	}
@@ -288,6 +298,18 @@ func excerpt(text []byte) []string {
 		}
 	}
 	return lines
+}
+
+// withoutKeydata leaves out the certificate in an Autocrypt field, which fills a screen.
+func withoutKeydata(lines []string) []string {
+	var kept []string
+	inside := false
+	for _, l := range lines {
+		if inside = strings.HasPrefix(l, "Autocrypt:") || (inside && strings.HasPrefix(l, " ")); !inside || !strings.HasPrefix(l, " ") {
+			kept = append(kept, l)
+		}
+	}
+	return kept
 }
 
 func line(lines []string, i int) string {

@@ -28,8 +28,8 @@ func TestDemoShowsBothWaysAndLeavesNothing(t *testing.T) {
 
 	said := out.String()
 	for _, words := range []string{
-		"log in    admin / ", "Decrypted. Signed by alice@customer.test.", "my account number is 4711",
-		"as the ticket system reads it", "yes, invoice 4711 is paid", "BEGIN PGP MESSAGE", "multipart/encrypted",
+		"log in      admin / ", "Decrypted. Signed by alice@customer.test.", "my account number is 4711",
+		"as the ticket system reads it", "yes, invoice 4711 is paid", "BEGIN PGP MESSAGE", "multipart/encrypted", "Autocrypt: addr=support@desk.test",
 	} {
 		if !strings.Contains(said, words) {
 			t.Errorf("the demo does not say %q:\n%s", words, said)
@@ -49,6 +49,9 @@ func TestDemoShowsBothWaysAndLeavesNothing(t *testing.T) {
 	interrupt()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit %d:\n%s", code, out)
+	}
+	if !strings.Contains(out.String(), "Stopped; nothing stayed behind.") {
+		t.Error("the demo does not say that it stopped")
 	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

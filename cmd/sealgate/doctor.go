@@ -51,10 +51,13 @@ func (doctorCommand) Run(s *session) error {
 		d.checkSpool(c)
 		d.checkParts(s.ctx, c)
 	}
-	if d.problems > 0 {
-		return fmt.Errorf("%d things need attention", d.problems)
+	switch d.problems {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("one thing needs attention")
 	}
-	return nil
+	return fmt.Errorf("%d things need attention", d.problems)
 }
 
 // checkTLS looks at the certificate of the listeners.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,6 +29,7 @@ type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Try Sealgate with sample groups, customers and mail; leaves nothing behind."`
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, database, keys, upstream servers, TLS and clock, and say what to do."`
 	Key      keyCommand      `cmd:"" help:"Certificates and secret keys: import, list, show, export, delete, generate."`
+	Discover discoverCommand `cmd:"" help:"Look for an address's certificate now, and say what was asked and why nothing was taken."`
 	Group    groupCommand    `cmd:"" help:"Groups, their sender addresses and levels."`
 	Mailbox  mailboxCommand  `cmd:"" help:"Mailboxes: what ticket systems log in to, and the servers behind them."`
 	User     userCommand     `cmd:"" help:"People who use the page and the API."`
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "sealgate: %v\nTry: sealgate --help\n", err)
+		fmt.Fprintf(errOut, "sealgate: %v\nTry: %s --help\n", err, commandOf(err))
 		return 2
 	}
 	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config}
@@ -87,4 +89,19 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return 1
 	}
 	return 0
+}
+
+// commandOf is the command that was understood before the mistake.
+func commandOf(err error) string {
+	mistake := new(kong.ParseError)
+	if !errors.As(err, &mistake) || mistake.Context == nil {
+		return "sealgate"
+	}
+	words := []string{"sealgate"}
+	for _, step := range mistake.Context.Path {
+		if step.Command != nil {
+			words = append(words, step.Command.Name)
+		}
+	}
+	return strings.Join(words, " ")
 }
