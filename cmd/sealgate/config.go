@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
@@ -122,8 +121,8 @@ func readConfig(path string) (config, error) {
 	if saysSomething(text) {
 		c = given
 	}
-	if err := env.ParseWithOptions(&c, env.Options{Prefix: "SEALGATE_"}); err != nil {
-		return c, fmt.Errorf("environment: %w", err)
+	if err := readEnvironment(&c); err != nil {
+		return c, err
 	}
 	c.resolve(filepath.Dir(path))
 	return c, c.check()

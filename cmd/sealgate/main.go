@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	parser, err := kong.New(&c,
 		kong.Name("sealgate"),
 		kong.Description("A PGP mail gateway for helpdesks: it stands between a ticket system and its mail servers."),
-		kong.UsageOnError(), kong.Writers(out, errOut), kong.Vars{"version": version},
+		kong.UsageOnError(), kong.Writers(out, errOut), kong.Vars{"version": versionText()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exit = code }),
 	)
@@ -89,6 +90,20 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return 1
 	}
 	return 0
+}
+
+// versionText is the version, and for one that was built from the sources the commit that they were at.
+func versionText() string {
+	info, ok := debug.ReadBuildInfo()
+	if version != "development" || !ok {
+		return version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return version + ", commit " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return version
 }
 
 // commandOf is the command that was understood before the mistake.

@@ -81,6 +81,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Now:     time.Now,
 		Log:     p.log,
 	}
+	g.Discovery = p.discovery(c.Discover, g)
 	return g
 }
 

@@ -188,6 +188,7 @@ func (h *house) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return h.parts.gateway.Queue.Run(ctx) })
 	group.Go(func() error { return h.syncs.Run(ctx) })
+	group.Go(func() error { return h.parts.gateway.Discovery.Worker.Run(ctx) })
 	return group.Wait()
 }
 
