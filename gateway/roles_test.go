@@ -46,6 +46,12 @@ func TestRoles(t *testing.T) {
 		}},
 		{"approve", "admin", func(a gateway.Actor) error { return h.SetCertificateState(ctx, a, "none", keyring.Approved) }},
 		{"delete a certificate", "admin", func(a gateway.Actor) error { return h.DeleteCertificate(ctx, a, "none") }},
+		{"pin", "admin", func(a gateway.Actor) error { return h.PinCertificate(ctx, a, "ann@example.org", "none") }},
+		{"unpin", "admin", func(a gateway.Actor) error { return h.UnpinCertificate(ctx, a, "ann@example.org") }},
+		{"ignore tags", "admin", func(a gateway.Actor) error { return h.IgnoreTags(ctx, a, "no domain", true) }},
+		{"import a dump", "admin", func(a gateway.Actor) error {
+			return h.ImportDump(ctx, a, strings.NewReader(""), nil, func(gateway.ImportReport) error { return nil })
+		}},
 		{"generate a key", "admin", func(a gateway.Actor) error { _, err := h.GenerateKey(ctx, a, "", "none"); return err }},
 		{"export a secret key", "admin", func(a gateway.Actor) error {
 			_, err := h.ExportSecretKey(ctx, a, "none", []byte("long enough a passphrase"))

@@ -174,6 +174,16 @@ func (s *Store) IgnoreTags(ctx context.Context, tx *gorm.DB, domain string, igno
 	return nil
 }
 
+// TargetProblem is the sentence for people when err says that a rule's address or domain is none, and "" otherwise.
+func TargetProblem(err error) string {
+	for _, known := range []error{errNoDomain, errNoAddrSpec} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return ""
+}
+
 // ruleTarget is the folded address, or the domain in A-labels, that a rule names.
 func ruleTarget(target string) (string, error) {
 	target = strings.TrimSpace(target)

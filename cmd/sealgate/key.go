@@ -13,12 +13,16 @@ import (
 // keyCommand holds the keyring's use cases.
 type keyCommand struct {
 	Import   keyImport   `cmd:"" help:"Import certificates or secret keys, armored or binary, one or many."`
+	Dump     keyDump     `cmd:"" help:"Import a keyring dump of any length, as a stream."`
 	List     keyList     `cmd:"" help:"List certificates."`
 	Show     keyShow     `cmd:"" help:"Show one certificate."`
 	Export   keyExport   `cmd:"" help:"Write a certificate, or its secret key, to a file."`
 	Delete   keyDelete   `cmd:"" help:"Delete a certificate with its secret key."`
 	Approve  keyApprove  `cmd:"" help:"Accept a certificate for use."`
 	Block    keyBlock    `cmd:"" help:"Never use a certificate."`
+	Pin      keyPin      `cmd:"" help:"Use this certificate for an address, or for a whole domain."`
+	Unpin    keyUnpin    `cmd:"" help:"Take a pin or a domain rule back."`
+	Tags     keyTags     `cmd:"" help:"Look addresses up without their +tag when they have no certificate of their own."`
 	Generate keyGenerate `cmd:"" help:"Make a key for one of our sender addresses."`
 }
 
