@@ -63,6 +63,10 @@ func routes() []route {
 		{pattern: "GET /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificateForm},
 		{pattern: "POST /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificate},
 
+		{pattern: "GET /discovery", roles: admins, do: discoverForm},
+		{pattern: "POST /discovery", roles: admins, do: discoverAddress},
+		{pattern: "POST /discovery/approvals/{id}", roles: admins, do: saveApprovals},
+
 		{pattern: "GET /groups", do: groupList},
 		{pattern: "GET /groups/new", roles: admins, do: newGroupForm},
 		{pattern: "POST /groups/new", roles: admins, do: saveGroup},
