@@ -263,3 +263,18 @@ func TestFileThatSaysNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestBadEnvironmentIsSaid: by the name of the variable, and before anything is started.
+func TestBadEnvironmentIsSaid(t *testing.T) {
+	for name, want := range map[string]string{
+		"SEALGATE_DATABSE":              "SEALGATE_DATABSE: it means nothing here",
+		"SEALGATE_LIMITS_MESSAGE_BYTES": "SEALGATE_LIMITS_MESSAGE_BYTES must be a whole number",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "many")
+			if _, err := readConfig(writeConfig(t, "")); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		})
+	}
+}
