@@ -27,6 +27,10 @@ func TestASecondCertificateWaits(t *testing.T) {
 		if c := r.get(second.fingerprint()); c.State != Proposed {
 			t.Errorf("the second is %s", c.State)
 		}
+		waiting, total, err := r.List(t.Context(), Filter{State: Proposed}, noon())
+		if err != nil || total != 1 || len(waiting) != 1 || waiting[0].Fingerprint != second.fingerprint() {
+			t.Errorf("%d wait, %v", total, err)
+		}
 		found, err := r.ByAddress(t.Context(), []string{"ann@example.org"}, noon())
 		if err != nil {
 			t.Fatal(err)

@@ -43,7 +43,8 @@ func (s *Store) row(ctx context.Context, fingerprint string) (row certificateRow
 type Filter struct {
 	Query      string
 	SecretOnly bool
-	Limit      int // at most 500; 0 means 100
+	State      State // "" for all
+	Limit      int   // at most 500; 0 means 100
 	Offset     int
 }
 
@@ -71,6 +72,9 @@ func (s *Store) List(ctx context.Context, f Filter, at time.Time) ([]*Certificat
 func (f Filter) apply(db *gorm.DB) *gorm.DB {
 	if f.SecretOnly {
 		db = db.Where("secret_version > 0")
+	}
+	if f.State != "" {
+		db = db.Where("state = ?", string(f.State))
 	}
 	text := strings.TrimSpace(f.Query)
 	if text == "" {

@@ -52,6 +52,8 @@ func counted(n int, one, many string) string {
 type keyringPage struct {
 	Query      string
 	SecretOnly bool
+	Waiting    bool  // only what waits for approval is listed
+	Proposed   int64 // how many wait
 	Total      int64
 	Found      []certificateView
 	From, To   int
@@ -68,9 +70,16 @@ func keyringList(v *visit) error {
 	if err != nil || offset < 0 {
 		offset = 0
 	}
-	p := keyringPage{Query: q.Get("q"), SecretOnly: q.Get("own") != ""}
-	found, total, err := v.Gateway.Certificates(v.r.Context(), v.actor(),
-		keyring.Filter{Query: p.Query, SecretOnly: p.SecretOnly, Limit: perPage, Offset: offset})
+	p := keyringPage{Query: q.Get("q"), SecretOnly: q.Get("own") != "", Waiting: q.Get("waiting") != ""}
+	filter := keyring.Filter{Query: p.Query, SecretOnly: p.SecretOnly, Limit: perPage, Offset: offset}
+	if p.Waiting {
+		filter.State = keyring.Proposed
+	}
+	found, total, err := v.Gateway.Certificates(v.r.Context(), v.actor(), filter)
+	if err != nil {
+		return err
+	}
+	_, p.Proposed, err = v.Gateway.Certificates(v.r.Context(), v.actor(), keyring.Filter{State: keyring.Proposed, Limit: 1})
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ func TestCertificatePage(t *testing.T) {
 	}
 
 	v.submit(path, path+"/state", url.Values{"state": {"blocked"}}).says(t, http.StatusOK, "The certificate is blocked", "No: blocked")
+	v.submit(path, path+"/state", url.Values{"state": {"proposed"}})
+	v.get("/keyring").says(t, http.StatusOK, "1 certificate waits")
+	v.get("/keyring?waiting=1").says(t, http.StatusOK, "Soon gone", "1 to 1 of 1")
 	v.submit(path, path+"/state", url.Values{"state": {"nonsense"}}).says(t, http.StatusUnprocessableEntity, "can be approved, blocked or proposed")
 	a := v.get(path + "/public.asc")
 	a.says(t, http.StatusOK, "BEGIN PGP PUBLIC KEY BLOCK")
