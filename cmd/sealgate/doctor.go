@@ -125,6 +125,7 @@ func (d *doctor) checkParts(ctx context.Context, c config) {
 	d.checkClock(ctx, p)
 	d.result("KMS", "the key opens the current lease", p.keeper.Check(ctx))
 	d.checkKeyFile(c, p)
+	d.checkSetUp(ctx, p)
 	d.checkMailboxes(ctx, p)
 	n, err := p.gateway.VerifyActivity(ctx, cli)
 	d.result("activity", fmt.Sprintf("%d entries, the chain is whole", n), err)
@@ -158,6 +159,26 @@ func (d *doctor) checkKeyFile(c config, p *parts) {
 		words += " and lies beside the database; whoever copies the folder can open everything"
 	}
 	d.note("key file", words+"; set kms.passphrase_file, and keep a backup of both")
+}
+
+// checkSetUp says what a new house still lacks.
+func (d *doctor) checkSetUp(ctx context.Context, p *parts) {
+	people, err := p.gateway.ListUsers(ctx, cli)
+	if err != nil {
+		d.wrong("people", err.Error())
+		return
+	}
+	if len(people) == 0 {
+		d.note("people", "there is no administrator yet; sealgate serve prints a link that makes one, or: sealgate user save")
+	}
+	groups, err := p.gateway.ListGroups(ctx, cli)
+	if err != nil {
+		d.wrong("groups", err.Error())
+		return
+	}
+	if len(groups) == 0 {
+		d.note("groups", "there are none yet; make one on the groups page or with: sealgate group save")
+	}
 }
 
 // checkMailboxes connects to every upstream server.
