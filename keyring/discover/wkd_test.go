@@ -96,7 +96,7 @@ func TestWhatWKDAnswersInVainIsExplained(t *testing.T) {
 		"an error":              {func(out http.ResponseWriter, _ *http.Request) { http.Error(out, "", 500) }, "status 500"},
 		"wait": {func(out http.ResponseWriter, _ *http.Request) {
 			out.Header().Set("Retry-After", "60")
-			http.Error(out, "", 429)
+			http.Error(out, "", http.StatusTooManyRequests)
 		}, "asks to wait"},
 	} {
 		t.Run(name, func(t *testing.T) {
