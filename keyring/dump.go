@@ -29,7 +29,8 @@ func Scan(r io.Reader, at time.Time, f func(*Item) error) error {
 			break
 		}
 		if err != nil {
-			return err
+			return problem("an armored block of this input is damaged, and nothing after it was read: " +
+				"export the keyring again and import the whole file")
 		}
 		if err := d.block(bufio.NewReaderSize(block.Body, 64<<10)); err != nil {
 			return err
