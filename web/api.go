@@ -26,6 +26,7 @@ func (s *site) api() http.Handler {
 	c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", nil // their pages load scripts from elsewhere
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	c.Security = []map[string][]string{{"token": {}}}
+	c.Transformers = append(c.Transformers, withoutValues)
 	a := humago.New(mux, c)
 	a.UseMiddleware(s.bearer(a))
 	s.certificateAPI(a)
@@ -41,6 +42,17 @@ func (s *site) api() http.Handler {
 		(&visit{site: s, w: w, r: r}).fail(gateway.ErrNotFound)
 	})
 	return mux
+}
+
+// withoutValues keeps what was sent out of the answer that it is wrong: it may be a secret key or a password, and such
+// answers end up in logs.
+func withoutValues(_ huma.Context, _ string, answer any) (any, error) {
+	if wrong, ok := answer.(*huma.ErrorModel); ok {
+		for _, d := range wrong.Errors {
+			d.Value = nil
+		}
+	}
+	return answer, nil
 }
 
 type actorKey struct{}

@@ -222,3 +222,14 @@ func TestPreviewInZammadsShape(t *testing.T) {
 	question["article"] = map[string]any{"to": customer, "from": "other@desk.test"}
 	p.call("POST", "/integration/pgp", question, nil).says(t, http.StatusUnprocessableEntity, "No group writes as other@desk.test")
 }
+
+// TestAPIEchoesNoSecrets: an answer that says what is wrong does not hold what was sent.
+func TestAPIEchoesNoSecrets(t *testing.T) {
+	b := newBench(t)
+	p := b.program(b.person("root", groups.Admin))
+	a := p.call("POST", "/certificates", map[string]any{"armored": []string{"canary"}, "canary": "canary", "passphrase": 7}, nil)
+	a.says(t, http.StatusUnprocessableEntity, "armored")
+	if strings.Contains(strings.ReplaceAll(a.body, "body.canary", ""), "canary") {
+		t.Errorf("it echoes %s", a.body)
+	}
+}
