@@ -30,7 +30,12 @@ func (op *opening) decryptLeaf(leaf placed) (plaintext Message, d pgp.Decryption
 func (op *opening) decrypt(message io.Reader, size int64) (Message, pgp.Decryption) {
 	out := op.ws.sinkFor(size)
 	source := &watched{r: message, op: op}
-	d, err := pgp.Decrypt(out, source, op.lookUp, pgp.Options{Now: op.options.Now, Limits: op.options.Limits.pgp()})
+	limits := op.options.Limits.pgp()
+	if limits.Decompressed -= op.plaintexts; limits.Decompressed <= 0 { // zero would mean the default
+		return Message{}, pgp.Decryption{Outcome: pgp.Refused, Limit: pgp.LimitDecompressed, Reason: "What is encrypted is larger than allowed."}
+	}
+	d, err := pgp.Decrypt(out, source, op.lookUp, pgp.Options{Now: op.options.Now, Limits: limits})
+	op.plaintexts += out.size
 	op.fail(err)
 	if op.failure != nil || d.Outcome != pgp.Decrypted {
 		return Message{}, d

@@ -64,14 +64,22 @@ func showsHTML(e *entity) bool {
 	return found
 }
 
-// isShownHTML tells HTML, and what else loads things by itself, that is not clearly a file to be saved.
+// isShownHTML tells HTML, and what else loads things by itself, that is not clearly a file to be saved. What could be
+// read as HTML by anybody is.
 func (e *entity) isShownHTML() bool {
-	switch e.mediaType {
-	case "text/html", "application/xhtml+xml", "image/svg+xml":
-		disposition, _ := dispositionOf(e.fields)
-		return disposition != "attachment"
+	for _, f := range named(e.fields, "content-type") {
+		v := strings.ToLower(f.value())
+		if strings.Contains(v, "html") || strings.Contains(v, "svg") || strings.Contains(v, "=?") {
+			return !e.isSaved()
+		}
 	}
 	return false
+}
+
+// isSaved tells whether every reader takes an entity for a file to be saved.
+func (e *entity) isSaved() bool {
+	disposition, _ := dispositionOf(e.fields)
+	return disposition == "attachment" && len(named(e.fields, "content-disposition")) == 1
 }
 
 // hasControl tells whether there is a part that says Version: 1: what is encrypted beside it was a message, not a file.

@@ -52,7 +52,7 @@ func (e *entity) boundary() string { return strings.TrimRight(e.params["boundary
 // manyReadings tells the entities that other readers may cut in another way than we do: several types, one that cannot
 // be parsed or fits no part, a line in the header that is no field, and line ends that not every reader knows.
 func manyReadings(e *entity) bool {
-	if strings.HasPrefix(e.mediaType, "message/") && e.embedded == nil && e.encoding() != "base64" {
+	if strings.HasPrefix(e.mediaType, "message/") && e.embedded == nil {
 		return true
 	}
 	types := named(e.fields, "content-type")

@@ -74,8 +74,8 @@ func (op *opening) file(name string, content Message) Message {
 
 // isAttachment tells whether readers take a leaf for a file.
 func (e *entity) isAttachment() bool {
-	disposition, params := dispositionOf(e.fields)
-	return disposition == "attachment" || params["filename"] != ""
+	_, params := dispositionOf(e.fields)
+	return e.isSaved() || (params["filename"] != "" && len(named(e.fields, "content-disposition")) == 1)
 }
 
 // fileName is the name of a leaf as a file, safe; "" when it has none.

@@ -151,6 +151,9 @@ func bareCR(b []byte) bool {
 
 // value is a field's body, unfolded (RFC 5322, section 2.2.3).
 func (f field) value() string {
+	if f.ambiguous() { // read as it leaves
+		f = f.clean()
+	}
 	_, v, _ := bytes.Cut(f.raw, []byte(":"))
 	return strings.TrimSpace(withoutLineEnds(string(bytes.TrimSpace(v))))
 }

@@ -96,7 +96,7 @@ func (op *opening) inlineText(root placed) (leaf placed, text []byte, repaired s
 	case root.mediaType == "multipart/alternative" && len(root.parts) == 2 &&
 		root.parts[0].mediaType == "text/plain" && root.parts[1].mediaType == "text/html":
 		return op.twin(root)
-	case root.mediaType == "multipart/mixed" && len(root.parts) > 1 && onlyFiles(root.parts[1:]):
+	case root.mediaType == "multipart/mixed" && len(root.parts) > 1 && !root.parts[0].isAttachment() && onlyFiles(root.parts[1:]):
 		return op.inlineText(root.part(0))
 	}
 	return placed{}, nil, ""
@@ -207,7 +207,7 @@ func (op *opening) inlineOpened(root, leaf placed, text []byte) *placed {
 	if op.failure != nil {
 		return nil
 	}
-	opened := op.textEntity(leaf.fields, text)
+	opened := op.textEntity(text)
 	if leaf.entity == root.entity {
 		return op.parsed(opened)
 	}
@@ -235,12 +235,12 @@ func (op *opening) withText(root placed, text Message) *placed {
 }
 
 // textEntity is an entity with a text, in an encoding that every server passes on.
-func (op *opening) textEntity(fields []field, text []byte) Message {
+func (op *opening) textEntity(text []byte) Message {
 	charset := "utf-8"
 	if !utf8.Valid(text) {
 		charset = "windows-1252" // what inline PGP was mostly written in
 	}
-	content := append(messageFields(fields), line("Content-Type", "text/plain; charset="+charset))
+	content := []field{line("Content-Type", "text/plain; charset="+charset)} // a part brings no fields of its own
 	out := op.ws.sink()
 	err := sevenBitLeaf(out, textBody{Of(text), true}, content, "8bit", true)
 	m, failed := out.message()

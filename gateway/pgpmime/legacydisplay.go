@@ -71,23 +71,23 @@ func repeats(protected []field, text string) bool {
 	if len(repeated) == 0 || len(blank) > 0 {
 		return false
 	}
+	if len(repeated) > maxRepeated {
+		return false
+	}
+	known := make(map[string]bool, len(protected))
+	for _, f := range protected {
+		known[f.name+":"+plain(f.value())] = true
+	}
 	for _, f := range repeated {
-		if !f.wellFormed() || f.name == "hp-outer" || !holds(protected, f) {
+		if !f.wellFormed() || f.name == "hp-outer" || !known[f.name+":"+plain(f.value())] {
 			return false
 		}
 	}
 	return true
 }
 
-// holds tells whether a header has a field with the name and the text of another.
-func holds(fields []field, f field) bool {
-	for _, known := range named(fields, f.name) {
-		if plain(known.value()) == plain(f.value()) {
-			return true
-		}
-	}
-	return false
-}
+// maxRepeated is how many lines a legacy display has at most: RFC 9788 repeats the few fields that were hidden.
+const maxRepeated = 50
 
 // plain is text for comparing: decoded, every run of blanks one.
 func plain(value string) string { return strings.Join(strings.Fields(decodeWords(value)), " ") }

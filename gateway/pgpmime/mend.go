@@ -2,6 +2,7 @@ package pgpmime
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
@@ -206,20 +207,14 @@ func protectedParams(params map[string]string) string {
 	return text
 }
 
-// boundaryFor is a boundary that stands in none of the parts.
+// boundaryFor is a boundary that stands in none of the parts: it is their digest, which nobody can write into them.
 func (op *opening) boundaryFor(parts []Message) string {
-	boundary := "=_sealgate"
-	for i := 0; op.failure == nil; i++ {
-		found := false
-		for _, p := range parts {
-			found = found || op.contains(p, "--"+boundary)
-		}
-		if !found {
-			break
-		}
-		boundary = fmt.Sprintf("=_sealgate_%x", i)
+	digest := sha256.New()
+	for _, p := range parts {
+		_, err := p.WriteTo(digest)
+		op.fail(err)
 	}
-	return boundary
+	return fmt.Sprintf("=_sealgate_%x", digest.Sum(nil)[:16])
 }
 
 // messageFields are the fields of an entity that are not about its body, for a payload that carries some of the message.
@@ -236,32 +231,6 @@ func fieldsThat(fields []field, content bool) []field {
 		}
 	}
 	return withLineEnds(kept)
-}
-
-// contains looks for a text in a message.
-func (op *opening) contains(m Message, text string) bool {
-	f := &finder{want: []byte(text)}
-	_, err := m.WriteTo(f)
-	op.fail(err)
-	return f.found
-}
-
-// finder is a writer that looks for bytes.
-type finder struct {
-	want  []byte
-	tail  []byte
-	found bool
-}
-
-func (f *finder) Write(p []byte) (int, error) {
-	near := append(f.tail, p[:min(len(p), len(f.want))]...)
-	f.found = f.found || bytes.Contains(near, f.want) || bytes.Contains(p, f.want)
-	keep := append(f.tail, p...)
-	if len(p) >= len(f.want) {
-		keep = p
-	}
-	f.tail = bytes.Clone(keep[max(0, len(keep)-len(f.want)+1):])
-	return len(p), nil
 }
 
 // hasLine finds an armor line that is not quoted.

@@ -94,9 +94,11 @@ func (op *opening) leaveOutLegacyDisplay(content placed) {
 		first := content.part(0)
 		first.dropped = len(first.parts) == 0 && isLegacyDisplay(content.fields, first.fields, op.small(first))
 	}
+	left := 2 // the text, and its HTML form
 	content.all("", func(e *entity, _ string) bool {
-		if e.params["hp-legacy-display"] == "1" && len(e.parts) == 0 && !e.isAttachment() {
+		if e.params["hp-legacy-display"] == "1" && len(e.parts) == 0 && !e.isAttachment() && left > 0 {
 			op.withoutLegacyDisplay(content, placed{content.source, e})
+			left--
 		}
 		return e.embedded == nil
 	})

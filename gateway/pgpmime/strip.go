@@ -160,13 +160,17 @@ func (s *stripper) top() (Message, string, error) {
 	var subject string
 	decided, dropping, middle := false, false, false
 	flush := func() {
+		if len(raw) == 0 {
+			return
+		}
 		f := field{name: fieldName(raw), raw: raw}
 		if !decided {
 			dropping = s.imitates(f, true)
+			dropping = dropping || (f.name == "" && len(raw) > longestField) // a name without end
 			if f.name == "subject" && subject == "" {
 				subject = f.value()
 			}
-			f = unambiguous(f, true)
+			f = withLineEnds([]field{unambiguous(f, true)})[0]
 		}
 		if !dropping {
 			out.Write(f.raw) //nolint:errcheck // remembered by the sink
@@ -189,7 +193,7 @@ func (s *stripper) top() (Message, string, error) {
 		read += int64(len(line))
 		if middle = line[len(line)-1] != '\n'; len(raw) > longestField {
 			flush()
-			decided = true
+			decided, dropping = true, true // nobody needs the rest of such a field, and it could hold anything
 		}
 	}
 	flush()
