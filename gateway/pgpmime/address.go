@@ -24,9 +24,16 @@ func senderOf(fields []field) string {
 // comment or as the name of a group: people read whichever comes first. Characters that look like "@" are one.
 func showsAnother(value, address string) bool {
 	shown := norm.NFKC.String(decodeWords(value))
-	for _, word := range strings.FieldsFunc(shown, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("<>()[]\"',;:", r) }) {
+	if strings.Contains(shown, "=?") { // words that others may be able to decode
+		return true
+	}
+	words := strings.FieldsFunc(shown, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("<>()[]\"',;:", r) })
+	for i, word := range words {
 		at := strings.IndexByte(word, '@')
 		if at > 0 && at < len(word)-1 && !sameAddress(canonical(word), address) {
+			return true
+		}
+		if word == "@" && i > 0 && i+1 < len(words) && strings.Contains(words[i+1], ".") { // blanks keep nobody from reading it
 			return true
 		}
 	}

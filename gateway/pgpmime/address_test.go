@@ -26,8 +26,8 @@ func TestUserIDAddress(t *testing.T) {
 func TestSenderOf(t *testing.T) {
 	for header, want := range map[string]string{
 		"From: a@x.test": "a@x.test", "FROM : A <a@X.Test>": "a@x.test", "From: \"a@x.test\" <a@x.test>": "a@x.test",
-		"From: \"b@y.test\" <a@x.test>": "",
-		"From: a@x.test,\r\n b@x.test":  "", "From: a@x.test\r\nFrom: a@x.test": "", "From:": "", "From: nobody": "", "From: <>": "",
+		"From: \"b@y.test\" <a@x.test>": "", "From: \"b @ y.test\" <a@x.test>": "", "From: =?utf-8?b?YkB5LnRlc3Q?= <a@x.test>": "",
+		"From: a@x.test,\r\n b@x.test": "", "From: a@x.test\r\nFrom: a@x.test": "", "From:": "", "From: nobody": "", "From: <>": "",
 		"From: a@x.test <b@y.test>": "", "From: \"a@x.test\"": "", "From: a@x.test (b@y.test)": "", "X: y": "",
 		"From: =?utf-8?q?b=40y.test_=3C?= <a@x.test>": "", "From: a@x.test\r\nF\x00rom: b@y.test": "", "From: a@x.te\u200bst": "",
 	} {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"mime/quotedprintable"
-	"regexp"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/sealgate/sealgate/gateway/pgpmime/armor"
@@ -34,8 +33,11 @@ func (op *opening) decrypt(message io.Reader, size int64) (Message, pgp.Decrypti
 	if limits.Decompressed -= op.plaintexts; limits.Decompressed <= 0 { // zero would mean the default
 		return Message{}, pgp.Decryption{Outcome: pgp.Refused, Limit: pgp.LimitDecompressed, Reason: "What is encrypted is larger than allowed."}
 	}
+	if limits.SessionKeys -= op.sessionKeys; limits.SessionKeys <= 0 { // each may cost a private-key operation
+		return Message{}, pgp.Decryption{Outcome: pgp.Refused, Limit: pgp.LimitSessionKeys, Reason: "The message names too many recipients' keys."}
+	}
 	d, err := pgp.Decrypt(out, source, op.lookUp, pgp.Options{Now: op.options.Now, Limits: limits})
-	op.plaintexts += out.size
+	op.plaintexts, op.sessionKeys = op.plaintexts+out.size, op.sessionKeys+len(d.KeyIDs)
 	op.fail(err)
 	if op.failure != nil || d.Outcome != pgp.Decrypted {
 		return Message{}, d
@@ -84,8 +86,16 @@ func (op *opening) object(leaf placed, blockType string) (binary io.Reader, mend
 	return binary, mended, ok
 }
 
-// escapedArmor is armor that was made quoted-printable: its checksum begins with "=", or its padding does.
-var escapedArmor = regexp.MustCompile(`(?m)(^=3D[A-Za-z0-9+/]{4}|=3D)\s*$`)
+// isEscaped tells the end of armor that was made quoted-printable: "=" begins its checksum, or is its padding.
+func isEscaped(tail []byte) bool {
+	for l := range bytes.Lines(tail) {
+		l = bytes.TrimSpace(l)
+		if bytes.HasSuffix(l, []byte("=3D")) || (bytes.HasPrefix(l, []byte("=3D")) && len(l) == len("=3D")+4) {
+			return true
+		}
+	}
+	return false
+}
 
 // realEncoding is the transfer encoding that a body with armor really has.
 func realEncoding(leaf placed, declared string) (string, error) {
@@ -98,7 +108,7 @@ func realEncoding(leaf placed, declared string) (string, error) {
 	switch {
 	case err != nil:
 		return declared, err
-	case bytes.Contains(tail, []byte("=3D")) && escapedArmor.Match(tail):
+	case isEscaped(tail):
 		return "quoted-printable", nil
 	case declared == "base64": // the hyphens of armor are not in the alphabet
 		return "7bit", nil

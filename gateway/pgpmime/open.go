@@ -63,19 +63,20 @@ func (p placed) content() Message { return p.source.slice(p.body, p.end) }
 
 // opening is one Open in progress.
 type opening struct {
-	keys       Keys
-	options    Options
-	ws         *workspace
-	from       string // the one sender address, canonical, or ""
-	verdict    Verdict
-	waiting    []string
-	layers     []Layer   // those that are the whole message, from the outside in
-	below      []Layer   // those found deeper
-	files      []Message // opened from the text, to be attached
-	decrypted  bool      // a layer of encryption was undone
-	changed    bool      // something below was opened
-	failure    error     // Keys or the spool failed: nothing of this opening counts
-	plaintexts int64     // bytes of all plaintexts of this opening: one limit holds for them together
+	keys        Keys
+	options     Options
+	ws          *workspace
+	from        string // the one sender address, canonical, or ""
+	verdict     Verdict
+	waiting     []string
+	layers      []Layer   // those that are the whole message, from the outside in
+	below       []Layer   // those found deeper
+	files       []Message // opened from the text, to be attached
+	decrypted   bool      // a layer of encryption was undone
+	changed     bool      // something below was opened
+	failure     error     // Keys or the spool failed: nothing of this opening counts
+	plaintexts  int64     // bytes of all plaintexts of this opening: one limit holds for them together
+	sessionKeys int       // of all encrypted parts, likewise
 }
 
 func (op *opening) open(message placed) (OpenedMessage, error) {
