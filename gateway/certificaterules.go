@@ -47,7 +47,13 @@ func (g *Gateway) rule(ctx context.Context, a Actor, e activity.Entry, change fu
 	return notFound(err)
 }
 
-// CertificateRules lists the pins and domain rules of one certificate. Everyone who is logged in may read them.
+// CertificateRules lists the pins and domain rules of one certificate, or of all for "". Everyone who is logged in may
+// read them.
 func (g *Gateway) CertificateRules(ctx context.Context, _ Actor, fingerprint string) ([]keyring.Rule, error) {
 	return g.Keyring.Rules(ctx, fingerprint)
+}
+
+// TagDomains lists the domains whose +tags are ignored; "*" stands for all. Everyone who is logged in may read them.
+func (g *Gateway) TagDomains(ctx context.Context, _ Actor) ([]string, error) {
+	return g.Keyring.TagDomains(ctx)
 }
