@@ -35,6 +35,7 @@ type door struct {
 	mu      sync.Mutex
 	inside  map[*connection]struct{}
 	closing bool
+	relay   *Relay // nil at a submission port
 }
 
 // Accept implements net.Listener.
@@ -60,6 +61,9 @@ func (d *door) admit(conn net.Conn) *connection {
 	c := &connection{
 		Conn: conn, door: d, timeout: orDefault(d.server.Timeout, defaultTimeout),
 		loginBy: time.Now().Add(loginPatience), ending: d.closing,
+	}
+	if d.relay != nil && d.relay.Mode == Plain {
+		c.interpreter = newInterpreter(conn, d.greeting())
 	}
 	d.inside[c] = struct{}{}
 	return c
@@ -95,6 +99,8 @@ type connection struct {
 	door    *door
 	timeout time.Duration
 	loginBy time.Time
+	// interpreter answers XFORWARD and XCLIENT; nil where nobody may say them.
+	interpreter *interpreter
 
 	mu        sync.Mutex
 	read      int // bytes, before the login
@@ -111,7 +117,7 @@ func (c *connection) Read(p []byte) (int, error) {
 		c.Conn.SetReadDeadline(earlier(time.Now().Add(c.timeout), c.messageBy)) //nolint:errcheck // reading fails then too
 	}
 	c.mu.Unlock()
-	n, err := c.Conn.Read(p)
+	n, err := c.take(p, receiving)
 	if receiving && errors.Is(err, io.EOF) {
 		// QUIRK: the library takes io.EOF inside a BDAT chunk for the end of the chunk and would submit half a message.
 		return n, errHungUp
@@ -172,6 +178,9 @@ func (c *connection) endMessage() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messageBy = time.Time{}
+	if c.interpreter != nil {
+		c.interpreter.endMessage()
+	}
 }
 
 // end makes the session end after the command that it is in: the next reading of a command times out at once.

@@ -16,18 +16,14 @@ import (
 // article, which is why success is an SMTPError here too: the library has no other way to say it.
 func (s *session) Data(r io.Reader) (err error) {
 	defer s.guard("submit", &err)
-	_, chunked := r.(*io.PipeReader)
-	s.chunking.Store(chunked)
-	defer s.chunking.Store(false)
-	s.socket.beginMessage()
-	message, release, err := s.receive(r)
-	if errors.Is(err, smtp.ErrDataReset) {
-		s.givenUp.Store(true) // before Reset looks, or Reset sees that we are still here
-	}
+	message, release, err := s.transfer(r)
 	if err != nil {
-		return s.answer("receive", err, s.trouble(451, 4, 3, 0))
+		return err
 	}
 	defer release()
+	if s.relaying != nil {
+		return worst(s.handOver(message))
+	}
 	_, isTLS := s.conn.TLSConnectionState()
 	receipt, err := s.server.Backend.Submit(s.ctx, Submission{
 		Identity: s.identity, Envelope: *s.envelope, Message: message,
@@ -38,6 +34,36 @@ func (s *session) Data(r io.Reader) (err error) {
 	}
 	s.log.Info("accepted", "article", receipt.ArticleID)
 	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: "accepted as " + printable(receipt.ArticleID)}
+}
+
+// LMTPData implements smtp.LMTPSession: an answer for each recipient, none before the whole message was received.
+func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error) {
+	defer s.guard("relay", &err)
+	message, release, err := s.transfer(r)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for i, answer := range s.handOver(message) {
+		status.SetStatus(s.relaying.recipients[i], answer)
+	}
+	return nil
+}
+
+// transfer receives a message; the error is an answer.
+func (s *session) transfer(r io.Reader) (message []byte, release func(), err error) {
+	_, chunked := r.(*io.PipeReader)
+	s.chunking.Store(chunked)
+	defer s.chunking.Store(false)
+	s.socket.beginMessage()
+	message, release, err = s.receive(r)
+	if errors.Is(err, smtp.ErrDataReset) {
+		s.givenUp.Store(true) // before Reset looks, or Reset sees that we are still here
+	}
+	if err != nil {
+		return nil, nil, s.answer("receive", err, s.trouble(451, 4, 3, 0))
+	}
+	return message, release, nil
 }
 
 // receive reads the message into a spool file and, when the memory budget allows, into memory. release gives the

@@ -50,3 +50,28 @@ func FuzzConversation(f *testing.F) {
 		}
 	})
 }
+
+// FuzzNeighbour lets a trusted neighbour say anything: the server neither panics nor believes an attribute that holds
+// more than one word.
+func FuzzNeighbour(f *testing.F) {
+	f.Add("XFORWARD NAME=a ADDR=192.0.2.1\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\nFrom: a@x.test\r\n\r\nx\r\n.\r\n")
+	f.Add("XCLIENT HELO=a+2Bb LOGIN=[UNAVAILABLE]\r\nEHLO x\r\nBDAT 5\r\n")
+	f.Add("MAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nBDAT 16 LAST\r\nXFORWARD NAME=a\r\nQUIT\r\n")
+	f.Fuzz(func(t *testing.T, said string) {
+		h, address := newRelay(t, "tcp", submission.Relay{Mode: submission.Plain, Networks: loopback()}, nil)
+		c := greet(t, "tcp", address, nil)
+		c.send("HELO x\r\n" + said)
+		c.Conn.(*net.TCPConn).CloseWrite() //nolint:errcheck // reading ends then too
+		io.Copy(io.Discard, c.r)           //nolint:errcheck // what it says does not matter
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, m := range h.carried {
+			told := m.peer.Client
+			for _, word := range []string{told.Name, told.Hello, told.Login, told.Address, told.Protocol} {
+				if strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
+					t.Errorf("believed %q", word)
+				}
+			}
+		}
+	})
+}

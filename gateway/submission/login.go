@@ -16,14 +16,20 @@ const (
 )
 
 // AuthMechanisms implements smtp.AuthSession. The library offers them under TLS only, or in mode plain.
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+func (s *session) AuthMechanisms() []string {
+	if s.relaying != nil {
+		return nil
+	}
+	return []string{sasl.Plain, sasl.Login}
+}
 
 // Auth implements smtp.AuthSession.
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
-	switch mechanism {
-	case sasl.Plain:
+	switch {
+	case s.relaying != nil:
+	case mechanism == sasl.Plain:
 		return sasl.NewPlainServer(func(_, login, password string) error { return s.logIn(login, password) }), nil
-	case sasl.Login:
+	case mechanism == sasl.Login:
 		return &loginServer{logIn: s.logIn}, nil
 	}
 	return nil, smtp.ErrAuthUnknownMechanism

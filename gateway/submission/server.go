@@ -66,22 +66,34 @@ func orDefault[T int | int64 | time.Duration](v, d T) T {
 
 func (s *Server) budgetBytes() int64 { return orDefault(s.Budget, defaultBudget) }
 
+// ServeRelay is Serve for mail servers: instead of logins there is trust in who they are.
+func (s *Server) ServeRelay(ctx context.Context, l net.Listener, r Relay) error {
+	if s.Backend.Relay == nil {
+		return errors.New("submission server: nothing stands behind a relay")
+	}
+	return s.serve(ctx, l, r.Mode, &r)
+}
+
 // Serve accepts on l until ctx ends; then it stops accepting, lets running sessions finish their command, and returns
 // nil once they ended. Those that take longer than Grace are cut off. It always closes l, unless it refuses the mode.
 func (s *Server) Serve(ctx context.Context, l net.Listener, mode Mode) error {
+	return s.serve(ctx, l, mode, nil)
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, mode Mode, relay *Relay) error {
 	if err := s.check(l, mode); err != nil {
 		return err
 	}
 	s.budget.CompareAndSwap(nil, semaphore.NewWeighted(s.budgetBytes()))
-	d := &door{Listener: l, server: s, inside: map[*connection]struct{}{}}
+	d := &door{Listener: l, server: s, inside: map[*connection]struct{}{}, relay: relay}
 	var socket net.Listener = d
 	if mode == Implicit {
-		socket = tls.NewListener(d, s.TLS)
+		socket = tls.NewListener(d, s.tlsFor(relay))
 	}
 	// A message under way is finished even when the server is told to end.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	server := s.smtpServer(working, mode)
+	server := s.smtpServer(working, mode, relay)
 	closing := context.AfterFunc(ctx, func() { l.Close() })
 	defer closing()
 	accepting := server.Serve(socket)
@@ -118,7 +130,8 @@ func (s *Server) check(l net.Listener, mode Mode) error {
 			return errors.New("submission server: this listener needs a TLS certificate")
 		}
 	case Plain:
-		if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		_, unix := l.Addr().(*net.UnixAddr)
+		if a, ok := l.Addr().(*net.TCPAddr); !unix && (!ok || !a.IP.IsLoopback()) {
 			return fmt.Errorf("submission server: %s is not a loopback address; passwords in clear are accepted on loopback only", l.Addr())
 		}
 	default:
@@ -127,10 +140,20 @@ func (s *Server) check(l net.Listener, mode Mode) error {
 	return nil
 }
 
-func (s *Server) smtpServer(ctx context.Context, mode Mode) *smtp.Server {
+// tlsFor asks the neighbours of a relay for their certificate, which need not come from any authority: its key is known.
+func (s *Server) tlsFor(relay *Relay) *tls.Config {
+	if relay == nil || s.TLS == nil || len(relay.Certificates) == 0 {
+		return s.TLS
+	}
+	config := s.TLS.Clone()
+	config.ClientAuth = tls.RequestClientCert
+	return config
+}
+
+func (s *Server) smtpServer(ctx context.Context, mode Mode, relay *Relay) *smtp.Server {
 	timeout := orDefault(s.Timeout, defaultTimeout)
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return s.newSession(ctx, c)
+		return s.newSession(ctx, c, relay)
 	}))
 	server.Domain = s.Domain
 	server.MaxMessageBytes = orDefault(s.MaxMessageBytes, defaultMessageBytes)
@@ -140,8 +163,9 @@ func (s *Server) smtpServer(ctx context.Context, mode Mode) *smtp.Server {
 	server.AllowInsecureAuth = mode == Plain
 	server.EnableSMTPUTF8, server.EnableDSN = true, true
 	server.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
-	if mode != Implicit {
-		server.TLSConfig = s.TLS
+	server.LMTP = relay != nil && relay.LMTP
+	if mode == StartTLS || mode == Plain && relay == nil {
+		server.TLSConfig = s.tlsFor(relay)
 	}
 	return server
 }

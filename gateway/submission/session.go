@@ -22,14 +22,15 @@ type session struct {
 	remote   string // the client's address, without port
 	id       string // tells sessions apart in the log
 	log      *slog.Logger
-	identity Identity // the zero Identity before AUTH
+	identity Identity  // the zero Identity before AUTH
+	relaying *relaying // nil at a submission port
 	envelope *Envelope
 	overread bool        // the byte behind a chunk is lost
 	chunking atomic.Bool // Data is receiving chunks
 	givenUp  atomic.Bool // a chunked transfer was
 }
 
-func (s *Server) newSession(ctx context.Context, conn *smtp.Conn) (*session, error) {
+func (s *Server) newSession(ctx context.Context, conn *smtp.Conn, relay *Relay) (*session, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, unavailable
@@ -38,10 +39,17 @@ func (s *Server) newSession(ctx context.Context, conn *smtp.Conn) (*session, err
 	if err != nil {
 		host = conn.Conn().RemoteAddr().String()
 	}
-	return &session{
+	n := &session{
 		ctx: ctx, server: s, conn: conn, socket: socketOf(conn.Conn()), remote: host, id: id.String(),
 		log: s.Log.With("session", id.String(), "remote", host),
-	}, nil
+	}
+	if relay != nil {
+		n.relaying = &relaying{relay: *relay, trusted: relay.trusts(conn.Conn())}
+		if n.relaying.trusted {
+			n.socket.welcome()
+		}
+	}
+	return n, nil
 }
 
 // socketOf finds our connection below TLS.
@@ -56,7 +64,7 @@ func socketOf(conn net.Conn) *connection {
 func (s *session) Mail(from string, options *smtp.MailOptions) (err error) {
 	defer s.guard("check sender", &err)
 	switch {
-	case s.identity == (Identity{}):
+	case s.relaying == nil && s.identity == (Identity{}):
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "log in first"}
 	case s.givenUp.Load():
 		// QUIRK: the library may take the result of the transfer that was given up for that of the next.
@@ -70,15 +78,21 @@ func (s *session) Mail(from string, options *smtp.MailOptions) (err error) {
 			return badAddress(err, 7)
 		}
 	}
-	if err := s.server.Backend.MaySend(s.ctx, s.identity, from); err != nil {
+	envelope := Envelope{ReversePath: from, SMTPUTF8: options.UTF8, EnvID: options.EnvelopeID, Ret: string(options.Return)}
+	if s.relaying != nil {
+		if err := s.open(envelope); err != nil {
+			return err
+		}
+	} else if err := s.server.Backend.MaySend(s.ctx, s.identity, from); err != nil {
 		return s.answer("check sender", err, s.trouble(451, 4, 3, 0))
 	}
-	s.envelope = &Envelope{ReversePath: from, SMTPUTF8: options.UTF8, EnvID: options.EnvelopeID, Ret: string(options.Return)}
+	s.envelope = &envelope
 	return nil
 }
 
 // Rcpt implements smtp.Session. The library has checked that MAIL came first, and counts recipients.
-func (s *session) Rcpt(to string, options *smtp.RcptOptions) error {
+func (s *session) Rcpt(to string, options *smtp.RcptOptions) (err error) {
+	defer s.guard("check recipient", &err)
 	address, err := mailbox(to, s.envelope.SMTPUTF8)
 	if err != nil {
 		return badAddress(err, 3)
@@ -96,6 +110,11 @@ func (s *session) Rcpt(to string, options *smtp.RcptOptions) error {
 		}
 		path.ORcpt = string(options.OriginalRecipientType) + ";" + options.OriginalRecipient
 	}
+	if s.relaying != nil {
+		if err := s.carry(to, path); err != nil {
+			return err
+		}
+	}
 	s.envelope.ForwardPaths = append(s.envelope.ForwardPaths, path)
 	return nil
 }
@@ -110,6 +129,7 @@ func badAddress(err error, detail int) error {
 
 // Reset implements smtp.Session. The library calls it after the reply to a message, too.
 func (s *session) Reset() {
+	s.leave()
 	s.envelope = nil
 	s.givenUp.CompareAndSwap(false, s.chunking.Load())
 	s.socket.endMessage()
@@ -119,4 +139,7 @@ func (s *session) Reset() {
 }
 
 // Logout implements smtp.Session.
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error {
+	s.leave()
+	return nil
+}

@@ -1,4 +1,4 @@
-// Package submission is the SMTP server that ticket systems send through.
+// Package submission is the SMTP server that ticket systems send through, and the one that mail servers relay through.
 //
 // An authenticated dialogue enters; one call of Backend.Submit leaves, with the envelope and the message as received;
 // its answer becomes the reply to DATA. The package refuses early what can't be right (no TLS, wrong password, foreign
@@ -76,4 +76,6 @@ type Backend struct {
 	MaySend func(ctx context.Context, id Identity, reversePath string) error
 	// Submit takes the message. nil error means durable.
 	Submit func(ctx context.Context, s Submission) (Receipt, error)
+	// Relay begins a message of a trusted neighbour, with its envelope before any recipient. Only ServeRelay needs it.
+	Relay func(ctx context.Context, peer Peer, e Envelope) (Passage, error)
 }
