@@ -23,7 +23,8 @@ type Request struct {
 	Sign, Encrypt   Level // the group's, already the automatic-mail ones for automatic mail
 	Rules           []DomainRule
 	Mixed           Mixed
-	ThreadEncrypted bool // the thread came encrypted: encrypt is raised to On
+	ThreadEncrypted bool   // the thread came encrypted: encrypt is raised to On
+	Content         string // a content rule that the message meets, in words: encrypt is raised to Required; "" for none
 	ToggleSign      Toggle
 	ToggleEncrypt   Toggle
 	ByAdmin         bool // may switch off what is Required
@@ -40,6 +41,7 @@ const (
 	ByGroup     Rule = "group default"
 	ByDomain    Rule = "recipient domain"
 	ByThread    Rule = "thread came encrypted"
+	ByContent   Rule = "content rule"
 	ByToggle    Rule = "agent's choice"
 	ByAvailable Rule = "every recipient has a certificate"
 	ByMissing   Rule = "not every recipient has a certificate"
@@ -107,6 +109,9 @@ func decideEncrypt(r Request) Ruling {
 	if r.ThreadEncrypted && rank(level) < rank(On) {
 		level, origin = On, source{rule: ByThread}
 	}
+	if r.Content != "" && rank(level) < rank(Required) {
+		level, origin = Required, source{rule: ByContent, words: r.Content}
+	}
 	missing := missingCertificates(r.Recipients)
 	ruling := Ruling{
 		Level: level, Possible: len(missing) == 0 && len(r.Recipients) > 0,
@@ -146,6 +151,7 @@ type source struct {
 	rule   Rule
 	level  Level
 	domain string
+	words  string
 }
 
 // because says it in a clause; verb and noun are the act, such as "signs" and "signing".
@@ -153,6 +159,8 @@ func (s source) because(verb, noun string) string {
 	switch {
 	case s.rule == ByThread:
 		return "the thread came encrypted"
+	case s.rule == ByContent:
+		return noun + " is required, as " + plain(s.words)
 	case s.rule == ByDomain && s.level == Required:
 		return noun + " is required for " + plain(s.domain)
 	case s.rule == ByDomain:

@@ -29,6 +29,7 @@ func anyRequest() *rapid.Generator[Request] {
 			Rules:           rapid.SliceOfN(rule, 0, 3).Draw(t, "rules"),
 			Mixed:           rapid.SampledFrom([]Mixed{MixedRefuse, MixedSplit, ""}).Draw(t, "mixed"),
 			ThreadEncrypted: rapid.Bool().Draw(t, "thread"),
+			Content:         rapid.SampledFrom([]string{"", "it is marked private"}).Draw(t, "content"),
 			ToggleSign:      toggle.Draw(t, "toggle sign"), ToggleEncrypt: toggle.Draw(t, "toggle encrypt"),
 			ByAdmin: rapid.Bool().Draw(t, "admin"), CanSign: rapid.Bool().Draw(t, "can sign"),
 			SignProblem: rapid.String().Draw(t, "sign problem"),
@@ -40,7 +41,7 @@ func anyRequest() *rapid.Generator[Request] {
 // worse returns r with one thing added or broken that must not weaken protection.
 func worse(t *rapid.T, r Request) Request {
 	r.Rules, r.Recipients = slices.Clone(r.Rules), slices.Clone(r.Recipients)
-	switch rapid.IntRange(0, 4).Draw(t, "what breaks") {
+	switch rapid.IntRange(0, 5).Draw(t, "what breaks") {
 	case 0:
 		r.Rules = append(r.Rules, anyRequest().Draw(t, "another").Rules...)
 	case 1:
@@ -53,6 +54,8 @@ func worse(t *rapid.T, r Request) Request {
 		r.CanSign = false
 	case 4:
 		r.ThreadEncrypted = true
+	case 5:
+		r.Content = "its subject matches x"
 	}
 	return r
 }

@@ -152,6 +152,8 @@ func (r *Request) readPolicy(word string) error {
 		r.Mixed = MixedSplit
 	case "thread":
 		r.ThreadEncrypted = true
+	case "content":
+		r.Content = strings.ReplaceAll(value, "_", " ")
 	case "nosigner":
 		r.CanSign, r.SignProblem = false, "no secret key for help@desk.test"
 	default:
