@@ -18,6 +18,7 @@ type articlesPage struct {
 	Groups   []groups.Group
 	Group    string // id of the one shown; "" shows all
 	Older    string // query string of the next page
+	Waiting  int    // articles that wait for a key
 }
 
 // articlesPerPage is how many articles one page lists.
@@ -38,6 +39,9 @@ func articleList(v *visit) error {
 		return err
 	}
 	if p.Articles, err = v.Gateway.ListArticles(v.r.Context(), v.actor(), f); err != nil {
+		return err
+	}
+	if p.Waiting, err = v.Gateway.CountWaiting(v.r.Context(), v.actor()); err != nil {
 		return err
 	}
 	if len(p.Articles) == articlesPerPage {
@@ -107,6 +111,15 @@ func outboundSentence(a archive.Article) string {
 		return said + "."
 	}
 	return said + ". Encryption: " + d.Encrypt.Because + ". Signature: " + d.Sign.Because + "."
+}
+
+// reopenWaiting tries again with everything that waits for a key.
+func reopenWaiting(v *visit) error {
+	report, err := v.Gateway.ReopenWaiting(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	return v.to("/articles", waitingInWords(report))
 }
 
 // reopen tries again with the keys that are held now.

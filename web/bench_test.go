@@ -20,6 +20,7 @@ import (
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/kms"
 	"github.com/sealgate/sealgate/keyring/kms/local"
+	"github.com/sealgate/sealgate/keyring/seal"
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
 )
@@ -48,7 +49,11 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, log: &logBuffer{}, clock: &clock{now: time.Now()}}
 	log := slog.New(slog.NewTextHandler(b.log, nil))
 	b.gateway = newGateway(t, db, b.clock.Now, log)
-	site := &Server{Gateway: b.gateway, SetupToken: setupToken, Log: log}
+	spool, err := seal.NewSpool(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := &Server{Gateway: b.gateway, Spool: spool, SetupToken: setupToken, Log: log}
 	b.server = httptest.NewServer(site.Handler())
 	t.Cleanup(b.server.Close)
 	return b

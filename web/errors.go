@@ -69,7 +69,7 @@ func (v *visit) fail(err error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		v.failWith(http.StatusRequestEntityTooLarge, "Too large",
-			"What you sent is larger than Sealgate takes here. Go back, and send less at once: an import may have 1 MiB.")
+			"What you sent is larger than Sealgate takes here. Go back, and send less at once: a paste may have 1 MiB, a file of certificates 256 MiB.")
 	case errors.Is(err, errToken):
 		v.failWith(http.StatusForbidden, "This form is out of date",
 			"The form belongs to an earlier login, so nothing was changed. Go back, load the page again, and repeat what you did.")

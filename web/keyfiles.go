@@ -39,7 +39,7 @@ func (v *visit) showSecretForm(status int, words string) error {
 	if err != nil {
 		return err
 	}
-	return v.render(status, "secret", "Download the secret key", certificatePage{v.view(c), words})
+	return v.render(status, "secret", "Download the secret key", certificatePage{Certificate: v.view(c), Sentence: words})
 }
 
 // downloadSecret asks the admin for the own password again: an open browser is not enough for a secret key.

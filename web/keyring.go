@@ -1,14 +1,10 @@
 package web
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
-	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
 )
 
@@ -25,6 +21,12 @@ func (v *visit) view(c *keyring.Certificate) certificateView {
 	now := v.Gateway.Now()
 	return certificateView{Certificate: c, Name: nameOf(c), Expiry: expiryBadge(c, now), Encrypt: c.ForEncryption(now), Sign: c.ForSigning(now)}
 }
+
+// EncryptWords says why no mail can be encrypted to the certificate now; "" when it can.
+func (c certificateView) EncryptWords() string { return reasonInWords(c.Encrypt, c.Certificate) }
+
+// SignWords says why nothing can be signed with it now; "" when it can.
+func (c certificateView) SignWords() string { return reasonInWords(c.Sign, c.Certificate) }
 
 // nameOf is what people call a certificate: its first valid user ID.
 func nameOf(c *keyring.Certificate) string {
@@ -106,64 +108,12 @@ func withValue(q url.Values, name, value string) string {
 	return "?" + changed.Encode()
 }
 
-type importPage struct {
-	Text, Sentence string
-}
-
-func importForm(v *visit) error {
-	return v.show("import", "Import certificates", importPage{})
-}
-
-// importCertificates takes a file, a paste, or both, and reports on every block.
-func importCertificates(v *visit) error {
-	text := v.r.PostForm.Get("text")
-	inputs, err := v.uploaded("file")
-	if err != nil {
-		return err
-	}
-	if strings.TrimSpace(text) != "" || len(inputs) == 0 {
-		inputs = append(inputs, []byte(text))
-	}
-	var report gateway.ImportReport
-	for _, input := range inputs {
-		one, err := v.Gateway.ImportCertificates(v.r.Context(), v.actor(),
-			gateway.ImportRequest{Input: input, Passphrase: []byte(v.secret("passphrase"))})
-		if err != nil {
-			return v.refused(err, "import", "Import certificates", func(words string) any { return importPage{text, words} })
-		}
-		report.Changes = append(report.Changes, one.Changes...)
-		report.Reopened += one.Reopened
-	}
-	return v.show("imported", "Import report", report)
-}
-
-// uploaded reads the files of one field. They were read into memory already.
-func (v *visit) uploaded(field string) ([][]byte, error) {
-	if v.r.MultipartForm == nil {
-		return nil, nil
-	}
-	var all [][]byte
-	for _, header := range v.r.MultipartForm.File[field] {
-		if header.Size == 0 {
-			continue
-		}
-		f, err := header.Open()
-		if err != nil {
-			return nil, fmt.Errorf("open upload: %w", err)
-		}
-		content, err := io.ReadAll(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("read upload: %w", err)
-		}
-		all = append(all, content)
-	}
-	return all, nil
-}
-
 type certificatePage struct {
 	Certificate certificateView
 	Sentence    string
+	Rivals      []rivalView // in use for its addresses, while it waits
+	Rules       []keyring.Rule
+	Back        string // where a decision leads
 }
 
 func certificate(v *visit) error { return v.showCertificate("") }
@@ -178,7 +128,18 @@ func (v *visit) showCertificate(words string) error {
 	if words != "" {
 		status = http.StatusUnprocessableEntity
 	}
-	return v.render(status, "certificate", nameOf(c), certificatePage{v.view(c), words})
+	p := certificatePage{Certificate: v.view(c), Sentence: words, Back: "/keyring/" + c.Fingerprint}
+	if p.Rules, err = v.Gateway.CertificateRules(v.r.Context(), v.actor(), c.Fingerprint); err != nil {
+		return err
+	}
+	if c.State == keyring.Proposed {
+		beside, err := v.besideRivals([]*keyring.Certificate{c})
+		if err != nil {
+			return err
+		}
+		p.Rivals = beside[0].Rivals
+	}
+	return v.render(status, "certificate", p.Certificate.Name, p)
 }
 
 func setCertificateState(v *visit) error {
@@ -194,6 +155,9 @@ func setCertificateState(v *visit) error {
 	}
 	if err := v.Gateway.SetCertificateState(v.r.Context(), v.actor(), fingerprint, state); err != nil {
 		return err
+	}
+	if v.field("back") == "/keyring/waiting" {
+		return v.to("/keyring/waiting", said[state])
 	}
 	return v.to("/keyring/"+fingerprint, said[state])
 }

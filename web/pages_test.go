@@ -57,7 +57,7 @@ func TestImportReportsEveryBlock(t *testing.T) {
 	v.upload("ada.asc", []byte(one), map[string]string{"text": ""}).says(t, http.StatusOK, "Ada", "Unchanged")
 	v.submit("/keyring/import", "/keyring/import", url.Values{"text": {"ssh-ed25519 AAAA"}}).
 		says(t, http.StatusUnprocessableEntity, "not an OpenPGP one", "ssh-ed25519 AAAA")
-	v.upload("large", make([]byte, importLimit), map[string]string{}).says(t, http.StatusRequestEntityTooLarge, "an import may have 1 MiB")
+	v.upload("ada.asc", []byte(one), map[string]string{"text": strings.Repeat("x", importLimit+1)}).says(t, http.StatusRequestEntityTooLarge, "a paste may have 1 MiB")
 	v.get("/keyring?q=ada@").says(t, http.StatusOK, "Ada", "1 to 1 of 1", "Never expires")
 	v.get("/keyring?q=nobody").says(t, http.StatusOK, "Nothing matches")
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
@@ -78,7 +78,7 @@ func TestCertificatePage(t *testing.T) {
 		t.Error("an agent is shown the buttons of admins")
 	}
 
-	v.submit(path, path+"/state", url.Values{"state": {"blocked"}}).says(t, http.StatusOK, "The certificate is blocked", "No: blocked")
+	v.submit(path, path+"/state", url.Values{"state": {"blocked"}}).says(t, http.StatusOK, "The certificate is blocked", "No. It was blocked here")
 	v.submit(path, path+"/state", url.Values{"state": {"proposed"}})
 	v.get("/keyring").says(t, http.StatusOK, "1 certificate waits")
 	v.get("/keyring?waiting=1").says(t, http.StatusOK, "Soon gone", "1 to 1 of 1")

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
 )
 
 //go:embed templates/*.html
@@ -93,6 +94,19 @@ func (p page) IsAdmin() bool { return p.user.Role == groups.Admin }
 // Writes tells whether the person may read and write articles.
 func (p page) Writes() bool { return p.user.Role == groups.Admin || p.user.Role == groups.Agent }
 
+// Waiting is how many certificates wait for the decision of whoever looks at the page. A menu that cannot be counted is
+// no reason to show nothing.
+func (p page) Waiting() int64 {
+	if !p.IsAdmin() || !p.inSession {
+		return 0
+	}
+	_, n, err := p.Gateway.Certificates(p.r.Context(), p.actor(), keyring.Filter{State: keyring.Proposed, Limit: 1})
+	if err != nil {
+		p.Log.WarnContext(p.r.Context(), "count waiting certificates", "error", err)
+	}
+	return n
+}
+
 // Path is the page's own address.
 func (p page) Path() string { return p.r.URL.Path }
 
@@ -106,9 +120,21 @@ func (p page) In(prefix string) bool {
 
 // render answers with a page. It is complete before the first byte leaves, so that an error never shows half of it.
 func (v *visit) render(status int, name, title string, data any) error {
+	_, whole, err := v.filled(name, title, data)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	v.w.Write(whole) // a reader that has gone needs no answer
+	return nil
+}
+
+// filled is a page with its template filled in.
+func (v *visit) filled(name, title string, data any) (*template.Template, []byte, error) {
 	t, ok := v.templates[name]
 	if !ok {
-		return fmt.Errorf("there is no template %s", name)
+		return nil, nil, fmt.Errorf("there is no template %s", name)
 	}
 	p := page{visit: v, Title: title, Data: data}
 	if v.inSession {
@@ -116,12 +142,9 @@ func (v *visit) render(status int, name, title string, data any) error {
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout", p); err != nil {
-		return fmt.Errorf("render %s: %w", name, err)
+		return nil, nil, fmt.Errorf("render %s: %w", name, err)
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	v.w.WriteHeader(status)
-	b.WriteTo(v.w) // a reader that has gone needs no answer
-	return nil
+	return t, b.Bytes(), nil
 }
 
 func (v *visit) show(name, title string, data any) error {

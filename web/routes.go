@@ -9,13 +9,16 @@ type route struct {
 	public  bool          // for people who have not logged in
 	roles   []groups.Role // nil: every role
 	limit   int64         // of the request body in bytes; 0 means formLimit
+	stream  bool          // the form ends with a file, which do reads from visit.file
 	do      func(*visit) error
 }
 
-// Limits of request bodies in bytes. An import is at most 1 MiB; the rest is room for the form around it.
+// Limits of request bodies in bytes. A paste is at most 1 MiB; the rest is room for the form around it. A dump is kept in
+// the spool, not in memory.
 const (
 	formLimit   = 256 << 10
 	importLimit = 1<<20 + 64<<10
+	dumpLimit   = 256 << 20
 	draftLimit  = 4 << 20
 )
 
@@ -41,6 +44,7 @@ func routes() []route {
 		{pattern: "GET /articles/{id}/attachments/{n}", roles: writers, do: attachment},
 		{pattern: "GET /articles/{id}/message.eml", roles: writers, do: rawArticle},
 		{pattern: "GET /articles/{id}/original.eml", roles: writers, do: originalArticle},
+		{pattern: "POST /articles/reopen", roles: writers, do: reopenWaiting},
 		{pattern: "POST /articles/{id}/reopen", roles: writers, do: reopen},
 
 		{pattern: "GET /queue", roles: writers, do: queueList},
@@ -51,7 +55,12 @@ func routes() []route {
 
 		{pattern: "GET /keyring", do: keyringList},
 		{pattern: "GET /keyring/import", roles: admins, do: importForm},
-		{pattern: "POST /keyring/import", roles: admins, limit: importLimit, do: importCertificates},
+		{pattern: "POST /keyring/import", roles: admins, limit: dumpLimit, stream: true, do: importCertificates},
+		{pattern: "GET /keyring/waiting", do: waitingCertificates},
+		{pattern: "GET /keyring/rules", do: keyRules},
+		{pattern: "POST /keyring/rules/pin", roles: admins, do: pinTarget},
+		{pattern: "POST /keyring/rules/unpin", roles: admins, do: unpinTarget},
+		{pattern: "POST /keyring/rules/tags", roles: admins, do: setTags},
 		{pattern: "GET /keyring/generate", roles: admins, do: generateForm},
 		{pattern: "POST /keyring/generate", roles: admins, do: generateKey},
 		{pattern: "GET /keyring/{fingerprint}", do: certificate},

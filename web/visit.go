@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -45,6 +46,8 @@ type visit struct {
 	r    *http.Request
 	user groups.User // zero on public pages of people who have not logged in
 
+	file io.Reader // what is left of a form that is streamed; nil without a file
+
 	inSession bool // false where an error is said before the session was read
 }
 
@@ -79,7 +82,7 @@ func (s *site) serve(rt route) http.Handler {
 }
 
 func (v *visit) run(rt route) error {
-	if err := v.readForm(rt.limit); err != nil {
+	if err := v.readForm(rt); err != nil {
 		return err
 	}
 	if err := v.recognise(); err != nil {
@@ -101,19 +104,23 @@ func (v *visit) run(rt route) error {
 }
 
 // readForm reads a body into memory, never into a temporary file, which would be plaintext at rest.
-func (v *visit) readForm(limit int64) error {
+func (v *visit) readForm(rt route) error {
 	if v.r.Method != http.MethodPost {
 		return nil
 	}
+	limit := rt.limit
 	if limit == 0 {
 		limit = formLimit
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
 	kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
-	if err == nil && kind == "multipart/form-data" {
-		err = v.r.ParseMultipartForm(limit)
-	} else {
+	switch {
+	case err != nil || kind != "multipart/form-data":
 		err = v.r.ParseForm()
+	case rt.stream:
+		err = v.readFields()
+	default:
+		err = v.r.ParseMultipartForm(limit)
 	}
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {

@@ -3,7 +3,7 @@
 // HTTP requests enter; calls of gateway use cases leave, and their answers become boring HTML (usable without script)
 // or JSON. The package decides nothing: who may do what is the gateway's to say, and the composer's preview asks the
 // same Plan that a real submission asks. Nothing is loaded from elsewhere; no inline script or style is ever served.
-// What people type is kept in memory only, and never in a session, a temporary file or the log.
+// What people type is kept in memory only, and never in a session or the log; a keyring dump waits in a sealed spool file.
 package web
 
 import (
@@ -12,13 +12,15 @@ import (
 	"net/http"
 
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/keyring/seal"
 )
 
 // Server serves the page and the API. Fill the fields, then call Handler once.
 type Server struct {
 	Gateway    *gateway.Gateway
-	SetupToken string // the one-time token for the first admin; "" when an admin exists
-	Secure     bool   // cookies are for HTTPS only; false only for a loopback listener without TLS
+	Spool      *seal.Spool // where dumps wait, sealed, while they are imported
+	SetupToken string      // the one-time token for the first admin; "" when an admin exists
+	Secure     bool        // cookies are for HTTPS only; false only for a loopback listener without TLS
 	Log        *slog.Logger
 }
 

@@ -34,6 +34,9 @@ func functions(a assets) template.FuncMap {
 		"delivery":    deliveryBadge,
 		"outcome":     outcomeBadge,
 		"level":       levelInWords,
+		"source":      sourceInWords,
+		"counted":     counted,
+		"imported":    importedBadge,
 		"join":        strings.Join,
 		"sentence":    sentence,
 		"capital":     capital,
@@ -141,6 +144,72 @@ func stateBadge(s keyring.State) badge {
 		return badge{"bad", "cross", "Blocked"}
 	}
 	return badge{"warn", "alert", "Waits for approval"}
+}
+
+// sourceInWords says where a certificate came from.
+func sourceInWords(s keyring.Source) string {
+	switch s {
+	case keyring.Imported:
+		return "imported by a person"
+	case keyring.Generated:
+		return "generated here"
+	case keyring.WKD:
+		return "found in the web key directory of its domain"
+	case keyring.Keyserver:
+		return "found on a keyserver"
+	case keyring.Autocrypt:
+		return "came in the Autocrypt field of a message"
+	case keyring.Attachment:
+		return "came attached to a message"
+	case keyring.Gossip:
+		return "told by somebody else in an encrypted message"
+	}
+	return string(s)
+}
+
+// reasonInWords says why a certificate is of no use for a purpose now, and what to do; "" when it is of use.
+func reasonInWords(r keyring.Reason, c *keyring.Certificate) string {
+	switch r {
+	case keyring.Usable:
+		return ""
+	case keyring.Expired:
+		if !c.Expires.IsZero() {
+			return "It expired on " + day(c.Expires) + ". Ask its owner for a newer copy, and import that."
+		}
+		return "The subkey for this has expired. Ask its owner for a newer copy, and import that."
+	case keyring.RevokedKey:
+		return "Its owner revoked it. Ask for the certificate that takes its place."
+	case keyring.NotYetValid:
+		return "It is not valid yet: it was made on " + day(c.Created) + ", by its own account. Check the clock of this machine."
+	case keyring.NoEncryption:
+		return "It holds no key that mail can be encrypted to."
+	case keyring.NoSigning:
+		return "It holds no key that can sign."
+	case keyring.NotApproved:
+		return "Nobody has approved it yet."
+	case keyring.BlockedByUs:
+		return "It was blocked here."
+	case keyring.NoSecretKey:
+		return "Its secret key is not held here."
+	case keyring.Weak:
+		return "Its key is too weak to protect anything today. Ask its owner for a new one."
+	}
+	return sentence(string(r))
+}
+
+// importedBadge says what became of one block of an import.
+func importedBadge(c keyring.Change) badge {
+	switch {
+	case c.Outcome == keyring.Refused:
+		return badge{"bad", "cross", "Refused"}
+	case len(c.Conflicts) > 0:
+		return badge{"warn", "alert", "Waits for approval"}
+	case c.Outcome == keyring.Added:
+		return badge{"ok", "check", "Added"}
+	case c.Outcome == keyring.Updated:
+		return badge{"ok", "check", "Updated"}
+	}
+	return badge{"quiet", "dash", "Unchanged"}
 }
 
 func deliveryBadge(s queue.State) badge {

@@ -106,7 +106,7 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	}
 	h.web = &http.Server{
 		Handler: (&web.Server{
-			Gateway: p.gateway, SetupToken: h.setupToken, Secure: h.webSecure(), Log: p.log,
+			Gateway: p.gateway, Spool: spool, SetupToken: h.setupToken, Secure: h.webSecure(), Log: p.log,
 		}).Handler(),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
