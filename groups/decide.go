@@ -20,6 +20,8 @@ type Recipient struct {
 
 // Request is everything that Decide looks at. A level that is none of the four counts as Required.
 type Request struct {
+	HouseSign       Level // below this no group goes; "" for none
+	HouseEncrypt    Level
 	Sign, Encrypt   Level // the group's, already the automatic-mail ones for automatic mail
 	Rules           []DomainRule
 	Mixed           Mixed
@@ -38,6 +40,7 @@ type Rule string
 
 // The rules, as shown to people and in the activity log.
 const (
+	ByHouse     Rule = "house default"
 	ByGroup     Rule = "group default"
 	ByDomain    Rule = "recipient domain"
 	ByThread    Rule = "thread came encrypted"
@@ -92,7 +95,7 @@ func Decide(r Request) Decision {
 }
 
 func decideSign(r Request) Ruling {
-	level, origin := raise(known(r.Sign), r, func(rule DomainRule) Level { return rule.Sign })
+	level, origin := raise(floor(r.HouseSign, known(r.Sign)), r, func(rule DomainRule) Level { return rule.Sign })
 	ruling := Ruling{Level: level, Possible: r.CanSign, Rule: origin.rule, Because: origin.because("signs", "signing")}
 	if level == Auto {
 		ruling.Rule, ruling.Because = ByKey, "a secret key can sign as this sender"
@@ -105,7 +108,7 @@ func decideSign(r Request) Ruling {
 }
 
 func decideEncrypt(r Request) Ruling {
-	level, origin := raise(known(r.Encrypt), r, func(rule DomainRule) Level { return rule.Encrypt })
+	level, origin := raise(floor(r.HouseEncrypt, known(r.Encrypt)), r, func(rule DomainRule) Level { return rule.Encrypt })
 	if r.ThreadEncrypted && rank(level) < rank(On) {
 		level, origin = On, source{rule: ByThread}
 	}
@@ -168,14 +171,29 @@ func (s source) because(verb, noun string) string {
 	case s.level == Off:
 		return "this group " + verb + " only if asked"
 	case s.level == Required:
-		return noun + " is required in this group"
+		return noun + " is required in this " + s.owner()
 	}
-	return "this group " + verb + " by default"
+	return "this " + s.owner() + " " + verb + " by default"
 }
 
-// raise returns the strongest of the group's level and those of the rules for the recipients' domains.
-func raise(level Level, r Request, of func(DomainRule) Level) (Level, source) {
-	origin := source{rule: ByGroup, level: level}
+func (s source) owner() string {
+	if s.rule == ByHouse {
+		return "house"
+	}
+	return "group"
+}
+
+// floor is where raising begins: the group's level, or the house's where that is stronger.
+func floor(house, group Level) source {
+	if house != "" && rank(house) > rank(group) {
+		return source{rule: ByHouse, level: known(house)}
+	}
+	return source{rule: ByGroup, level: group}
+}
+
+// raise returns the strongest of where it begins and the rules for the recipients' domains.
+func raise(origin source, r Request, of func(DomainRule) Level) (Level, source) {
+	level := origin.level
 	for _, rule := range r.Rules {
 		ruled := of(rule)
 		if ruled == "" || rank(ruled) <= rank(level) || !concerns(rule, r.Recipients) {

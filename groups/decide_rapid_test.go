@@ -25,6 +25,7 @@ func anyRequest() *rapid.Generator[Request] {
 	})
 	return rapid.Custom(func(t *rapid.T) Request {
 		return Request{
+			HouseSign: level.Draw(t, "house sign"), HouseEncrypt: level.Draw(t, "house encrypt"),
 			Sign: level.Draw(t, "sign"), Encrypt: level.Draw(t, "encrypt"),
 			Rules:           rapid.SliceOfN(rule, 0, 3).Draw(t, "rules"),
 			Mixed:           rapid.SampledFrom([]Mixed{MixedRefuse, MixedSplit, ""}).Draw(t, "mixed"),
@@ -41,7 +42,7 @@ func anyRequest() *rapid.Generator[Request] {
 // worse returns r with one thing added or broken that must not weaken protection.
 func worse(t *rapid.T, r Request) Request {
 	r.Rules, r.Recipients = slices.Clone(r.Rules), slices.Clone(r.Recipients)
-	switch rapid.IntRange(0, 5).Draw(t, "what breaks") {
+	switch rapid.IntRange(0, 6).Draw(t, "what breaks") {
 	case 0:
 		r.Rules = append(r.Rules, anyRequest().Draw(t, "another").Rules...)
 	case 1:
@@ -54,10 +55,19 @@ func worse(t *rapid.T, r Request) Request {
 		r.CanSign = false
 	case 4:
 		r.ThreadEncrypted = true
+	case 6:
+		r.HouseEncrypt = stronger(r.HouseEncrypt, On)
 	case 5:
 		r.Content = "its subject matches x"
 	}
 	return r
+}
+
+func stronger(a, b Level) Level {
+	if a == "" || rank(b) > rank(a) {
+		return b
+	}
+	return a
 }
 
 func TestNothingMissingEverTurnsProtectionOff(t *testing.T) {

@@ -152,6 +152,9 @@ func (r *Request) readPolicy(word string) error {
 		r.Mixed = MixedSplit
 	case "thread":
 		r.ThreadEncrypted = true
+	case "house":
+		sign, encrypt, _ := strings.Cut(value, ":")
+		r.HouseSign, r.HouseEncrypt = Level(sign), Level(encrypt)
 	case "content":
 		r.Content = strings.ReplaceAll(value, "_", " ")
 	case "nosigner":
