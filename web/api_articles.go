@@ -53,6 +53,12 @@ type articleViewJSON struct {
 	Attachments []attachmentJSON `json:"attachments"`
 }
 
+type waitingJSON struct {
+	Waited   int `json:"waited" doc:"Articles that were tried."`
+	Reopened int `json:"reopened" doc:"Those that opened and appear anew."`
+	Failed   int `json:"failed" doc:"Those that could not be tried; the log says why."`
+}
+
 type attachmentJSON struct {
 	Name        string `json:"name"`
 	ContentType string `json:"content_type"`
@@ -77,6 +83,11 @@ func (s *site) articleAPI(api huma.API) {
 		func(ctx context.Context, a gateway.Actor, in *rawQuestion) (*fileAnswer, error) {
 			f, err := s.Gateway.RawArticle(ctx, a, in.ID, in.Original)
 			return fileOf(f), err
+		})
+	operation(s, api, "ReopenWaiting", http.MethodPost, "/articles/reopen", "Try again to open every article that waits for a key", 0,
+		func(ctx context.Context, a gateway.Actor, _ *nothing) (*body[waitingJSON], error) {
+			r, err := s.Gateway.ReopenWaiting(ctx, a)
+			return &body[waitingJSON]{waitingJSON(r)}, err
 		})
 	operation(s, api, "Reopen", http.MethodPost, "/articles/{id}/reopen", "Try again to open an article", 0,
 		func(ctx context.Context, a gateway.Actor, in *byID) (*reopenAnswer, error) {

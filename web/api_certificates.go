@@ -26,7 +26,9 @@ type certificateJSON struct {
 	ImportedAt     time.Time    `json:"imported_at"`
 	UpdatedAt      time.Time    `json:"updated_at"`
 	EncryptProblem string       `json:"encrypt_problem,omitempty" doc:"Why no mail can be encrypted to it now."`
+	EncryptWords   string       `json:"encrypt_words,omitempty" doc:"The same in words, with what to do."`
 	SignProblem    string       `json:"sign_problem,omitempty" doc:"Why nothing can be signed with it now."`
+	SignWords      string       `json:"sign_words,omitempty" doc:"The same in words, with what to do."`
 }
 
 type userIDJSON struct {
@@ -60,7 +62,8 @@ func (s *site) certificateJSON(c *keyring.Certificate) certificateJSON {
 		Fingerprint: c.Fingerprint, KeyID: c.KeyID, Version: c.Version, Algorithm: c.Algorithm, Created: c.Created,
 		Expires: timeOrNil(c.Expires), Revoked: c.Revoked, UserIDs: []userIDJSON{}, Subkeys: []subkeyJSON{}, HasSecret: c.HasSecret,
 		State: string(c.State), Source: string(c.Source), ImportedAt: c.ImportedAt, UpdatedAt: c.UpdatedAt,
-		EncryptProblem: string(c.ForEncryption(now)), SignProblem: string(c.ForSigning(now)),
+		EncryptProblem: string(c.ForEncryption(now)), EncryptWords: reasonInWords(c.ForEncryption(now), c),
+		SignProblem: string(c.ForSigning(now)), SignWords: reasonInWords(c.ForSigning(now), c),
 	}
 	for _, u := range c.UserIDs {
 		j.UserIDs = append(j.UserIDs, userIDJSON{u.Text, u.Address, u.Revoked, u.Valid})
@@ -77,7 +80,8 @@ type changeJSON struct {
 	UserIDs     []string `json:"user_ids,omitempty"`
 	Outcome     string   `json:"outcome" enum:"added,updated,unchanged,refused"`
 	Details     []string `json:"details,omitempty"`
-	Sentence    string   `json:"sentence,omitempty"`
+	Sentence    string   `json:"sentence,omitempty" doc:"Refused: what is wrong and what to do."`
+	Alert       string   `json:"alert,omitempty" doc:"Why it waits for approval although an admin imported it."`
 }
 
 type importQuestion struct {
@@ -98,6 +102,7 @@ type importAnswer struct {
 type listQuestion struct {
 	Query  string `query:"query" doc:"A part of an address or of a fingerprint."`
 	Own    bool   `query:"own" doc:"Only certificates whose secret key is held."`
+	State  string `query:"state" enum:"approved,proposed,blocked" doc:"Only certificates in this state."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
 	Offset int    `query:"offset" minimum:"0"`
 }
@@ -147,7 +152,7 @@ func (s *site) certificateAnswer(c *keyring.Certificate, err error) (*body[certi
 }
 
 func (s *site) apiCertificates(ctx context.Context, a gateway.Actor, in *listQuestion) (*certificateListAnswer, error) {
-	found, total, err := s.Gateway.Certificates(ctx, a, keyring.Filter{Query: in.Query, SecretOnly: in.Own, Limit: in.Limit, Offset: in.Offset})
+	found, total, err := s.Gateway.Certificates(ctx, a, keyring.Filter{Query: in.Query, SecretOnly: in.Own, State: keyring.State(in.State), Limit: in.Limit, Offset: in.Offset})
 	if err != nil {
 		return nil, err
 	}
@@ -170,10 +175,12 @@ func (s *site) apiImport(ctx context.Context, a gateway.Actor, in *importQuestio
 	}
 	var out importAnswer
 	out.Body.Reopened = report.Reopened
-	out.Body.Changes = listOf(report.Changes, func(c keyring.Change) changeJSON {
-		return changeJSON{c.Index, c.Fingerprint, c.UserIDs, string(c.Outcome), c.Details, sentence(c.Sentence)}
-	}).Body.Items
+	out.Body.Changes = listOf(report.Changes, changeJSONOf).Body.Items
 	return &out, nil
+}
+
+func changeJSONOf(c keyring.Change) changeJSON {
+	return changeJSON{c.Index, c.Fingerprint, c.UserIDs, string(c.Outcome), c.Details, sentence(c.Sentence), sentence(c.Alert())}
 }
 
 type generateQuestion struct {

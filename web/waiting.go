@@ -2,6 +2,7 @@ package web
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
@@ -15,8 +16,8 @@ type rivalView struct {
 
 // waitingView is a certificate that waits for approval, beside what is in use for its addresses.
 type waitingView struct {
-	certificateView
-	Rivals []rivalView
+	Certificate certificateView
+	Rivals      []rivalView
 }
 
 type waitingPage struct {
@@ -63,7 +64,7 @@ func (v *visit) besideRivals(waiting []*keyring.Certificate) ([]waitingView, err
 	}
 	var all []waitingView
 	for _, c := range waiting {
-		w := waitingView{certificateView: v.view(c)}
+		w := waitingView{Certificate: v.view(c)}
 		for _, r := range rivals[c.Fingerprint] {
 			w.Rivals = append(w.Rivals, rivalView{r.Address, v.view(r.Certificate)})
 		}
@@ -74,15 +75,20 @@ func (v *visit) besideRivals(waiting []*keyring.Certificate) ([]waitingView, err
 
 // waitingInWords says what became of the articles that waited for a key.
 func waitingInWords(r gateway.WaitingReport) string {
-	if r.Waited == 0 {
+	words := ""
+	switch {
+	case r.Waited == 0:
 		return "No article waits for a key."
+	case r.Reopened == 1:
+		words = "1 article was opened and appears anew at the top."
+	case r.Reopened > 1:
+		words = strconv.Itoa(r.Reopened) + " articles were opened and appear anew at the top."
 	}
-	words := "Nothing could be opened: the keys that are held open none of the " + counted(r.Waited, "article", "articles") + " that wait. Import the missing key first."
-	if r.Reopened > 0 {
-		words = "Of " + counted(r.Waited, "waiting article", "waiting articles") + ", " + counted(r.Reopened, "opened and appears anew at the top.", "opened and appear anew at the top.")
+	if left := r.Waited - r.Reopened - r.Failed; left > 0 {
+		words += " " + counted(left, "article waits", "articles wait") + " on: the keys that are held do not open more. Import the missing key first."
 	}
 	if r.Failed > 0 {
-		words += " " + counted(r.Failed, "could", "could") + " not be tried; the log says why."
+		words += " " + strconv.Itoa(r.Failed) + " could not be tried; the log says why."
 	}
-	return words
+	return strings.TrimSpace(words)
 }
