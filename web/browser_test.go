@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -216,6 +217,12 @@ func (b *bench) furnish() map[string]string {
 	b.person("audit", groups.Auditor)
 	certificate := b.imports(armoredKey(b.t, "Customer", customer, 20*24*time.Hour, b.clock.Now())).Changes[0].Fingerprint
 	b.imports(armoredKey(b.t, "Partner", "partner@partner.test", 0, b.clock.Now()))
+	waiting := b.imports(armoredKey(b.t, "Customer on a new phone", customer, 0, b.clock.Now())).Changes[0].Fingerprint
+	if err := errors.Join(b.gateway.PinCertificate(b.t.Context(), admin(), "partner.test", b.certificateOf("partner@partner.test").Fingerprint),
+		b.gateway.IgnoreTags(b.t.Context(), admin(), "partner.test", true)); err != nil {
+		b.t.Fatal(err)
+	}
+	b.waits()
 	id := b.arrives(evilMail)
 	program := b.program(agent)
 	program.call("POST", "/compose", map[string]any{
@@ -227,7 +234,8 @@ func (b *bench) furnish() map[string]string {
 	}
 	return map[string]string{
 		"overview": "/", "compose": "/compose?to=" + customer + ",nobody@example.test&subject=Hello", "articles": "/articles", "article": "/articles/" + id,
-		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "generate": "/keyring/generate", "certificate": "/keyring/" + certificate,
+		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "waiting": "/keyring/waiting", "rules": "/keyring/rules", "certificate-waiting": "/keyring/" + waiting, "discovery": "/discovery",
+		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
