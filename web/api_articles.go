@@ -47,7 +47,7 @@ type articleQuestion struct {
 type articleViewJSON struct {
 	articleJSON
 	Verdict     pgpmime.Verdict  `json:"verdict"`
-	Words       string           `json:"words" doc:"The verdict in one sentence."`
+	Words       string           `json:"words" doc:"The verdict in one sentence; outbound: what became of it."`
 	Text        string           `json:"text"`
 	HTML        string           `json:"html,omitempty" doc:"Cleaned."`
 	Attachments []attachmentJSON `json:"attachments"`
@@ -114,7 +114,9 @@ func (s *site) apiArticle(ctx context.Context, a gateway.Actor, in *byID) (*body
 	}
 	j := articleViewJSON{articleJSON: articleJSONOf(opened.Article), Verdict: opened.Verdict, Words: opened.Verdict.String(), Text: opened.View.Text}
 	if opened.Article.Direction == archive.Out {
-		j.Words = outboundSentence(opened.Article)
+		if j.Words, err = s.Gateway.Departure(ctx, a, in.ID); err != nil {
+			return nil, err
+		}
 	}
 	if opened.View.HTML != "" {
 		j.HTML = clean(opened.View.HTML)

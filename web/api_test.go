@@ -77,7 +77,7 @@ func TestAPIWalk(t *testing.T) {
 		ID string `json:"article_id"`
 	}
 	p.call("POST", "/compose", draft, &sent).says(t, http.StatusOK)
-	p.call("GET", "/articles/"+sent.ID, nil, nil).says(t, http.StatusOK, `"encryption":"signed+encrypted"`, "It left signed and encrypted", `"subject":"Hello"`)
+	p.call("GET", "/articles/"+sent.ID, nil, nil).says(t, http.StatusOK, `"encryption":"signed+encrypted"`, "It has not left. It is signed and encrypted. It waits in the queue for "+customer, `"subject":"Hello"`)
 	p.call("GET", "/articles?group="+group.ID, nil, nil).says(t, http.StatusOK, sent.ID)
 	p.call("GET", "/articles/"+sent.ID+"/raw", nil, nil).says(t, http.StatusOK, "Subject: Hello")
 

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +74,10 @@ func article(v *visit) error {
 	}
 	p.Sentence, p.Layers = opened.Verdict.String(), opened.Verdict.Flat()
 	if !p.Inbound {
-		p.Sentence, p.Layers = outboundSentence(a), nil
+		p.Layers = nil
+		if p.Sentence, err = v.Gateway.Departure(v.r.Context(), v.actor(), id); err != nil {
+			return err
+		}
 	}
 	if a.Signer != "" {
 		if c, err := v.Gateway.Certificate(v.r.Context(), v.actor(), a.Signer); err == nil {
@@ -98,19 +100,6 @@ func canReopen(a archive.Article) bool {
 	encryption := a.Encryption == "decrypted" || a.Encryption == "none"
 	signature := a.Signature == "good" || a.Signature == "none"
 	return a.Direction == archive.In && (!encryption || !signature)
-}
-
-// outboundSentence says why an article left as it did. What was decided is kept with it.
-func outboundSentence(a archive.Article) string {
-	said := map[string]string{
-		"clear": "It left neither signed nor encrypted", "signed": "It left signed, not encrypted",
-		"encrypted": "It left encrypted, not signed", "signed+encrypted": "It left signed and encrypted",
-	}[a.Encryption]
-	var d groups.Decision
-	if err := json.Unmarshal([]byte(a.Verdict), &d); err != nil || d.Encrypt.Because == "" {
-		return said + "."
-	}
-	return said + ". Encryption: " + d.Encrypt.Because + ". Signature: " + d.Sign.Because + "."
 }
 
 // reopenWaiting tries again with everything that waits for a key.

@@ -124,7 +124,7 @@ func TestComposerWithoutScript(t *testing.T) {
 	a.says(t, http.StatusUnprocessableEntity, "The message was not sent", "nobody@example.test", "\n\nTwo\nlines", `name="encrypt" value="on" checked`)
 	draft.Set("to", customer)
 	a = v.submit("/compose", "/compose", draft)
-	a.says(t, http.StatusOK, "The message is accepted", "Signed and encrypted", "It left signed and encrypted", "Invoice &lt;7&gt;")
+	a.says(t, http.StatusOK, "The message is accepted", "Signed and encrypted", "It has not left. It is signed and encrypted", "Invoice &lt;7&gt;")
 
 	b.person("root", groups.Admin)
 	root := b.as("root")

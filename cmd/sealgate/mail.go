@@ -55,7 +55,11 @@ func (c *articleShow) Run(s *session) error {
 				fmt.Fprintf(s.out, "  %*s%s\n", 2*l.Depth, "", l.Layer)
 			}
 		} else {
-			fmt.Fprintf(s.out, "Left:    %s\n", v.Article.Encryption)
+			departure, err := p.gateway.Departure(s.ctx, cli, c.ID)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(s.out, "Sent:    %s\n", departure)
 		}
 		fmt.Fprintf(s.out, "\n%s\n", v.View.Text)
 		for _, a := range v.View.Attachments {

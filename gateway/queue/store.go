@@ -62,9 +62,10 @@ func payload(id string) kms.Ref { return kms.Ref{Kind: kms.Queue, ID: id, Versio
 
 // Filter selects messages for a list. Groups nil means every group. Open selects those with unfinished recipients.
 type Filter struct {
-	Groups []string
-	Open   bool
-	Limit  int // at most 500; 0 means 50
+	Groups  []string
+	Article string // only the copies of this article; "" for all
+	Open    bool
+	Limit   int // at most 500; 0 means 50
 }
 
 // List returns messages newest first with their recipients, in two queries.
@@ -76,6 +77,9 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]Message, error) {
 	find := db.Order("created_ms DESC, id DESC").Limit(limit(f.Limit))
 	if f.Groups != nil {
 		find = find.Where("group_id IN ?", f.Groups)
+	}
+	if f.Article != "" {
+		find = find.Where("article_id = ?", f.Article)
 	}
 	if f.Open {
 		find = find.Where("id IN (?)", db.Model(&recipientRow{}).Select("queue_id").Where("state IN ?", unfinished()))
