@@ -22,7 +22,7 @@ func (s *session) answer(doing string, err error, otherwise *smtp.SMTPError) err
 	}
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.sayable() {
-		s.log.Info("refused", "doing", doing, "code", refusal.Code, "cause", refusal.Cause)
+		s.log.Info("refused", refusal.attributes(doing)...)
 		return &smtp.SMTPError{Code: refusal.Code, EnhancedCode: smtp.EnhancedCode(refusal.Enhanced), Message: printable(refusal.Sentence)}
 	}
 	level := slog.LevelError
@@ -31,6 +31,16 @@ func (s *session) answer(doing string, err error, otherwise *smtp.SMTPError) err
 	}
 	s.log.Log(s.ctx, level, "failed", "doing", doing, "error", err)
 	return otherwise
+}
+
+// attributes are what the log says about a refusal. Its sentence names recipients, and is in the answer only.
+func (r *Refusal) attributes(doing string) []any {
+	e := r.Enhanced
+	all := []any{"doing", doing, "code", r.Code, "enhanced", fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])}
+	if r.Cause != nil {
+		all = append(all, "cause", r.Cause)
+	}
+	return all
 }
 
 // clientLeft tells whether a message ended early by the client's doing, which is no trouble of ours.
