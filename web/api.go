@@ -40,7 +40,7 @@ func (s *site) api() http.Handler {
 	s.previewAPI(a)
 	s.queueAPI(a)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		(&visit{site: s, w: w, r: r}).fail(gateway.ErrNotFound)
+		(&visit{site: s, w: w, r: r}).missing(mux)
 	})
 	return mux
 }

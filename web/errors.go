@@ -88,6 +88,24 @@ func (v *visit) fail(err error) {
 	}
 }
 
+// missing answers for an address that a mux does not know. One that it knows with another method is told so (RFC 9110,
+// section 15.5.6).
+func (v *visit) missing(mux *http.ServeMux) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		_, pattern := mux.Handler(&http.Request{Method: method, URL: v.r.URL, Host: v.r.Host})
+		if pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		v.fail(gateway.ErrNotFound)
+		return
+	}
+	v.w.Header().Set("Allow", strings.Join(allowed, ", "))
+	v.failWith(http.StatusMethodNotAllowed, "Not this way", "This address takes "+strings.Join(allowed, " and ")+", not "+v.r.Method+".")
+}
+
 // unknown logs what people cannot mend, and names the log line to them.
 func (v *visit) unknown(err error) {
 	if errors.Is(err, context.Canceled) {

@@ -201,6 +201,20 @@ func TestUnknownPagesAreNotFound(t *testing.T) {
 	b.visitor().get("/api/v1/nothing").says(t, http.StatusNotFound, `"status":404`)
 }
 
+// TestAnotherMethodIsToldSo: an address that is known answers with what it takes.
+func TestAnotherMethodIsToldSo(t *testing.T) {
+	b := newBench(t)
+	u := b.person("root", groups.Admin)
+	for path, allowed := range map[string]string{"/certificates": "GET, POST", "/certificates/AB": "GET, DELETE", "/articles/reopen": "GET, POST"} {
+		a := b.program(u).call("PUT", path, nil, nil)
+		a.says(t, http.StatusMethodNotAllowed, `"status":405`, "not PUT")
+		if got := a.header.Get("Allow"); got != allowed {
+			t.Errorf("%s allows %q, want %q", path, got, allowed)
+		}
+	}
+	b.as("root").get("/logout").says(t, http.StatusMethodNotAllowed, "This address takes POST, not GET.")
+}
+
 // TestIncident: what nobody can mend names a log line and says nothing else.
 func TestIncident(t *testing.T) {
 	b := newBench(t)

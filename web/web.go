@@ -47,6 +47,9 @@ func (s *site) pages() http.Handler {
 	for _, r := range routes() {
 		mux.Handle(r.pattern, s.serve(r))
 	}
-	mux.Handle("/", s.serve(route{public: true, do: func(*visit) error { return gateway.ErrNotFound }}))
+	mux.Handle("/", s.serve(route{public: true, do: func(v *visit) error {
+		v.missing(mux)
+		return nil
+	}}))
 	return mux
 }
