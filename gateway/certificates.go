@@ -74,7 +74,7 @@ func (g *Gateway) mergeItems(ctx context.Context, a Actor, items []*keyring.Item
 }
 
 func (g *Gateway) mergeItem(ctx context.Context, tx *gorm.DB, item *keyring.Item, source keyring.Source) (keyring.Change, error) {
-	if item.Err != nil {
+	if item.Err != nil && !item.IsRevocation() {
 		return refusedChange(item), nil
 	}
 	return g.Keyring.Merge(ctx, tx, item, source, true, g.Now())
@@ -209,7 +209,7 @@ func (g *Gateway) GenerateKey(ctx context.Context, a Actor, name, address string
 		return nil, err
 	}
 	now := g.Now()
-	item, err := keyring.Generate(name, address, ownKeyLifetime, now)
+	item, err := keyring.Generate(keyring.Curve25519, name, address, ownKeyLifetime, now)
 	if err != nil {
 		return nil, &Problem{Sentence: err.Error(), Cause: err}
 	}

@@ -61,8 +61,8 @@ func whatElse(packets []rawPacket) error {
 		return problem("this is an OpenPGP message, not a certificate: ask its sender for the certificate")
 	case tagSignature:
 		if len(first.body) > 1 && first.body[1] == 0x20 {
-			return problem("this is a revocation without its certificate: apply it with gpg --import, " +
-				"then export the revoked certificate and import that")
+			return problem("this is a revocation that cannot be read, or of a form that is not known here: apply it with " +
+				"gpg --import, then export the revoked certificate and import that")
 		}
 		return problem("this is a signature, not a certificate: ask its sender for the certificate")
 	case tagUserID, tagPublicSubkey, tagSecretSubkey:

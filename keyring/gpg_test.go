@@ -11,7 +11,7 @@ import (
 
 func TestGPGUsesOurGeneratedKey(t *testing.T) {
 	g := bed.NewGPG(t)
-	item, err := Generate("Support Team", "support@desk.test", 2*year, time.Now())
+	item, err := Generate("", "Support Team", "support@desk.test", 2*year, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ type Item struct {
 	material material // verified packets, with the secret keys as they came or unlocked
 	opened   bool     // the secret keys were unlocked and fit their public halves
 	stub     bool     // some secret key was only a stub, as for a key on a smart card
+
+	bare *bareRevocation // nil for all but a revocation without its certificate
 }
 
 // Parse reads armored or binary input holding one or many certificates or secret keys; at is the instant at which
@@ -114,6 +116,9 @@ func atPrimaryKeys(packets []rawPacket) [][]rawPacket {
 }
 
 func newItem(packets []rawPacket, at time.Time) *Item {
+	if revocation, ok := revocationItem(packets); ok {
+		return revocation
+	}
 	item := &Item{}
 	item.Err = guard(func() error { return item.read(packets, at) })
 	if item.Err != nil {

@@ -29,6 +29,13 @@ func NewStore(db *gorm.DB, k *kms.Keeper) *Store { return &Store{db: db, keeper:
 // An item that cannot be taken is no error but a Change with Outcome Refused; a locked one is refused, so Unlock comes
 // first. Get the Keeper ready before tx when items hold secret keys.
 func (s *Store) Merge(ctx context.Context, tx *gorm.DB, item *Item, source Source, approve bool, at time.Time) (Change, error) {
+	if item.bare != nil {
+		completed, err := completeRevocation(tx.WithContext(ctx), item, at)
+		if err != nil {
+			return Change{}, fmt.Errorf("keyring: merge a revocation: %w", err)
+		}
+		item, approve = completed, false // a revocation vouches for nothing
+	}
 	if err := item.Unlock(nil); err != nil {
 		return refusal(item, err), nil
 	}
@@ -202,8 +209,10 @@ func (s *Store) Delete(ctx context.Context, tx *gorm.DB, fingerprint string) err
 	if err := affected(tx.Where("fingerprint = ?", fingerprint).Delete(&certificateRow{}), "delete"); err != nil {
 		return err
 	}
-	if err := s.keeper.Shred(ctx, tx, kms.SecretKey, fingerprint); err != nil {
-		return fmt.Errorf("keyring: delete: %w", err)
+	for _, kind := range []kms.Kind{kms.SecretKey, kms.Revocation} {
+		if err := s.keeper.Shred(ctx, tx, kind, fingerprint); err != nil {
+			return fmt.Errorf("keyring: delete: %w", err)
+		}
 	}
 	return nil
 }

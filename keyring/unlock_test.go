@@ -155,7 +155,7 @@ func TestUnlockChecksArgon2BeforeItWorks(t *testing.T) {
 }
 
 func TestGeneratedKeyIsReady(t *testing.T) {
-	item, err := Generate("Support Team", "Support@Desk.Example", 2*year, noon())
+	item, err := Generate("", "Support Team", "Support@Desk.Example", 2*year, noon())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestGeneratedKeyIsReady(t *testing.T) {
 		name, address string
 		lifetime      time.Duration
 	}{{"A", "nobody", 0}, {"A <a@b.example>", "a@b.example", 0}, {"A\n", "a@b.example\n", 0}, {"A", "a@b.example", -1}} {
-		if _, err := Generate(bad.name, bad.address, bad.lifetime, noon()); err == nil {
+		if _, err := Generate("", bad.name, bad.address, bad.lifetime, noon()); err == nil {
 			t.Errorf("%q %q %v was taken", bad.name, bad.address, bad.lifetime)
 		}
 	}

@@ -126,7 +126,7 @@ func (b *bench) desk(edit func(*groups.Group)) groups.Group {
 // armoredKey is a fresh public certificate, as its owner sends it.
 func armoredKey(t *testing.T, name, address string, lifetime time.Duration, now time.Time) string {
 	t.Helper()
-	item, err := keyring.Generate(name, address, lifetime, now)
+	item, err := keyring.Generate(keyring.Curve25519, name, address, lifetime, now)
 	if err != nil {
 		t.Fatal(err)
 	}
