@@ -12,7 +12,9 @@ build: ## Build the static binary ./sealgate.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o sealgate ./cmd/sealgate
 
 demo: ## Try Sealgate: sample groups, customers, mail and a page; Ctrl-C leaves nothing behind.
-	$(GO) run ./cmd/sealgate demo
+	@mkdir -p .cache
+	$(GO) build -o .cache/demo ./cmd/sealgate
+	@.cache/demo demo
 
 test: peers check test-go test-helpdesk ## Install missing peers, then run everything, with the race detector.
 	@.ci/summary $(RESULTS)

@@ -9,7 +9,9 @@ import (
 
 // A message in the queue has not left, whatever protection it has.
 func TestDepartureSaysWhatIsTrueNow(t *testing.T) {
-	to := func(address string, s queue.State) queue.Recipient { return queue.Recipient{Address: address, State: s} }
+	to := func(address string, s queue.State) queue.Recipient {
+		return queue.Recipient{Address: address, State: s}
+	}
 	copyTo := func(r ...queue.Recipient) queue.Message { return queue.Message{Recipients: r} }
 	for name, c := range map[string]struct {
 		copies []queue.Message

@@ -33,8 +33,12 @@ func (s *session) with(use func(p *parts) error) error {
 	return errors.Join(use(p), p.Close())
 }
 
-// table prints rows under a heading, columns aligned.
+// table prints rows under a heading, columns aligned; without rows it says so.
 func (s *session) table(heading string, rows [][]string) error {
+	if len(rows) == 0 {
+		s.said("There is nothing to list.")
+		return nil
+	}
 	w := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, strings.ReplaceAll(heading, " | ", "\t"))
 	for _, r := range rows {
@@ -50,20 +54,23 @@ func (s *session) json(v any) error {
 	return e.Encode(v)
 }
 
+// said tells a person what was done. It goes where warnings go, so that programs read results only.
+func (s *session) said(format string, values ...any) { fmt.Fprintf(s.errOut, format+"\n", values...) }
+
 // input reads a whole input file, or standard input for "-"; at most limit bytes.
 func (s *session) input(path string, limit int64) ([]byte, error) {
 	r := s.in
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, s.fileError(path, err)
 		}
 		defer f.Close()
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, s.fileError(path, err)
 	}
 	if int64(len(b)) > limit {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
@@ -99,10 +106,13 @@ func (s *session) secret(path string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read secret: %w", err)
+		return nil, s.fileError(path, err)
 	}
 	line, _, _ := bytes.Cut(b, []byte("\n"))
-	return bytes.TrimRight(line, "\r"), nil
+	if line = bytes.TrimRight(line, "\r"); len(line) == 0 {
+		return nil, s.fileError(path, errors.New("its first line is empty; write the secret there"))
+	}
+	return line, nil
 }
 
 // secretString is secret for values that are stored as text; nil for "".

@@ -154,6 +154,11 @@ func (d *doctor) checkKeyFile(c config, p *parts) {
 		d.well("key file", c.KMS.KeyFile+" is protected by a passphrase")
 		return
 	}
+	if c.KMS.PassphraseFile != "" {
+		d.wrong("key file", c.KMS.KeyFile+" was made without a passphrase, and kms.passphrase_file does nothing for it; while nothing is stored, "+
+			"remove the database and the key file and start again, else take the setting out and guard the file by its owner and mode")
+		return
+	}
 	words := "low assurance: " + c.KMS.KeyFile + " has no passphrase"
 	if filepath.Dir(c.KMS.KeyFile) == filepath.Dir(sqlitePath(c.Database)) {
 		words += " and lies beside the database; whoever copies the folder can open everything"

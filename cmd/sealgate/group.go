@@ -69,7 +69,10 @@ func (g *groupSave) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, saved.ID)
+		fmt.Fprintf(s.out, "Group %s is saved.\n", saved.Name)
+		if len(saved.Addresses) == 0 {
+			s.said("It has no address yet, so it can neither write nor read: add --address.")
+		}
 		return nil
 	})
 }

@@ -20,6 +20,9 @@ type keyCommand struct {
 	Delete   keyDelete   `cmd:"" help:"Delete a certificate with its secret key."`
 	Approve  keyApprove  `cmd:"" help:"Accept a certificate for use."`
 	Block    keyBlock    `cmd:"" help:"Never use a certificate."`
+	Propose  keyPropose  `cmd:"" help:"Let a certificate wait for approval again."`
+	Waiting  keyWaiting  `cmd:"" help:"List what waits for approval, with what is in use beside it."`
+	Rules    keyRules    `cmd:"" help:"List pins, domain rules, and where +tags are ignored."`
 	Pin      keyPin      `cmd:"" help:"Use this certificate for an address, or for a whole domain."`
 	Unpin    keyUnpin    `cmd:"" help:"Take a pin or a domain rule back."`
 	Tags     keyTags     `cmd:"" help:"Look addresses up without their +tag when they have no certificate of their own."`
@@ -56,29 +59,50 @@ func (k *keyImport) Run(s *session) error {
 func (s *session) reportImport(report gateway.ImportReport) error {
 	refused := 0
 	for _, c := range report.Changes {
-		name := strings.Join(append([]string{c.Fingerprint}, c.UserIDs...), "  ")
 		if c.Outcome == keyring.Refused {
 			refused++
-			fmt.Fprintf(s.out, "%d refused  %s\n    %s\n", c.Index, name, c.Sentence)
-			continue
 		}
-		fmt.Fprintf(s.out, "%d %s  %s\n", c.Index, c.Outcome, name)
-		for _, d := range c.Details {
-			fmt.Fprintf(s.out, "    %s\n", d)
-		}
+		s.reportChange(c)
 	}
 	if report.Reopened > 0 {
 		fmt.Fprintf(s.out, "%d waiting articles were opened and appear as new messages.\n", report.Reopened)
 	}
-	if refused > 0 {
-		return fmt.Errorf("%d of %d blocks were refused", refused, len(report.Changes))
+	switch {
+	case refused == 0:
+		return nil
+	case len(report.Changes) == 1:
+		return errors.New("it was refused")
 	}
-	return nil
+	return fmt.Errorf("%d of %d blocks were refused; the others are in the keyring", refused, len(report.Changes))
+}
+
+// reportChange says what became of one block, and what to do.
+func (s *session) reportChange(c keyring.Change) {
+	outcome := string(c.Outcome)
+	if len(c.Conflicts) > 0 {
+		outcome += ", waits"
+	}
+	fmt.Fprintln(s.out, strings.TrimRight(fmt.Sprintf("%d %s  %s", c.Index, outcome, strings.Join(append([]string{c.Fingerprint}, c.UserIDs...), "  ")), " "))
+	if c.Outcome == keyring.Refused {
+		fmt.Fprintf(s.out, "    %s\n", inCommands(c.Sentence))
+		return
+	}
+	if len(c.Conflicts) == 0 {
+		for _, d := range c.Details {
+			fmt.Fprintf(s.out, "    %s\n", d)
+		}
+		return
+	}
+	for _, conflict := range c.Conflicts {
+		fmt.Fprintf(s.out, "    in use for %s: %s\n", conflict.Address, conflict.Fingerprint)
+	}
+	fmt.Fprintf(s.out, "    compare the fingerprints with the owner, then: sealgate key approve %s, or block\n", c.Fingerprint)
 }
 
 type keyList struct {
 	Query  string `arg:"" optional:"" help:"Part of an address or of a fingerprint."`
 	Secret bool   `help:"Only certificates whose secret key we hold."`
+	State  string `enum:"approved,proposed,blocked," default:"" help:"Only certificates in this state: approved, proposed or blocked."`
 	Limit  int    `default:"100" help:"At most this many."`
 	Offset int    `help:"Skip this many."`
 }
@@ -86,16 +110,16 @@ type keyList struct {
 // Run prints one line a certificate.
 func (k *keyList) Run(s *session) error {
 	return s.with(func(p *parts) error {
-		f := keyring.Filter{Query: k.Query, SecretOnly: k.Secret, Limit: k.Limit, Offset: k.Offset}
+		f := keyring.Filter{Query: k.Query, SecretOnly: k.Secret, State: keyring.State(k.State), Limit: k.Limit, Offset: k.Offset}
 		found, total, err := p.gateway.Certificates(s.ctx, cli, f)
 		if err != nil {
 			return err
 		}
 		var rows [][]string
 		for _, c := range found {
-			rows = append(rows, []string{c.Fingerprint, string(c.State), secretWord(c), expiryWord(c.Expires), strings.Join(c.Addresses(), ", ")})
+			rows = append(rows, []string{c.Fingerprint, string(c.State), secretWord(c), expiryWord(c.Expires), sourceWord(c), strings.Join(c.Addresses(), ", ")})
 		}
-		if err := s.table("FINGERPRINT | STATE | KEY | EXPIRES | ADDRESSES", rows); err != nil {
+		if err := s.table("FINGERPRINT | STATE | KEY | EXPIRES | SOURCE | ADDRESSES", rows); err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "%d of %d\n", len(found), total)
@@ -115,44 +139,6 @@ func expiryWord(t time.Time) string {
 		return "never"
 	}
 	return t.UTC().Format(time.DateOnly)
-}
-
-type keyShow struct {
-	Fingerprint string `arg:"" help:"Fingerprint."`
-}
-
-// Run prints everything known about a certificate.
-func (k *keyShow) Run(s *session) error {
-	return s.with(func(p *parts) error {
-		c, err := p.gateway.Certificate(s.ctx, cli, plainFingerprint(k.Fingerprint))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "fingerprint  %s\nversion      %d\nalgorithm    %s\ncreated      %s\nexpires      %s\nrevoked      %t\nstate        %s (%s)\nkey          %s\n",
-			c.Fingerprint, c.Version, c.Algorithm, c.Created.UTC().Format(time.DateOnly), expiryWord(c.Expires), c.Revoked, c.State, c.Source, secretWord(c))
-		for _, id := range c.UserIDs {
-			fmt.Fprintf(s.out, "user ID      %q valid=%t revoked=%t\n", id.Text, id.Valid, id.Revoked)
-		}
-		for _, sub := range c.Subkeys {
-			fmt.Fprintf(s.out, "subkey       %s %s sign=%t encrypt=%t expires %s revoked=%t\n", sub.Fingerprint, sub.Algorithm, sub.CanSign, sub.CanEncrypt, expiryWord(sub.Expires), sub.Revoked)
-		}
-		now := p.gateway.Now()
-		fmt.Fprintf(s.out, "encrypt to   %s\nsign with    %s\n", usableWord(c.ForEncryption(now)), usableWord(c.ForSigning(now)))
-		return nil
-	})
-}
-
-func usableWord(r keyring.Reason) string {
-	if r == keyring.Usable {
-		return "yes"
-	}
-	return "no: " + string(r)
-}
-
-// plainFingerprint takes the blanks and the 0x out of a fingerprint as people write it.
-func plainFingerprint(s string) string {
-	s = strings.ToUpper(strings.Join(strings.Fields(s), ""))
-	return strings.TrimPrefix(s, "0X")
 }
 
 type keyExport struct {
@@ -202,28 +188,6 @@ func (k *keyDelete) Run(s *session) error {
 			return errors.New(strings.Join(dependents, "; ") + "; delete all the same with --yes")
 		}
 		return p.gateway.DeleteCertificate(s.ctx, cli, fingerprint)
-	})
-}
-
-type keyApprove struct {
-	Fingerprint string `arg:"" help:"Fingerprint."`
-}
-
-// Run approves.
-func (k *keyApprove) Run(s *session) error {
-	return s.with(func(p *parts) error {
-		return p.gateway.SetCertificateState(s.ctx, cli, plainFingerprint(k.Fingerprint), keyring.Approved)
-	})
-}
-
-type keyBlock struct {
-	Fingerprint string `arg:"" help:"Fingerprint."`
-}
-
-// Run blocks.
-func (k *keyBlock) Run(s *session) error {
-	return s.with(func(p *parts) error {
-		return p.gateway.SetCertificateState(s.ctx, cli, plainFingerprint(k.Fingerprint), keyring.Blocked)
 	})
 }
 

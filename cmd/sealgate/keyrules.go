@@ -1,16 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
 )
 
 type keyDump struct {
-	File           string `arg:"" type:"existingfile" help:"File to import."`
+	File           string `arg:"" help:"File to import."`
 	PassphraseFile string `help:"File whose first line unlocks secret keys."`
 }
 
@@ -18,7 +20,7 @@ type keyDump struct {
 func (k *keyDump) Run(s *session) error {
 	file, err := os.Open(k.File)
 	if err != nil {
-		return err
+		return s.fileError(k.File, err)
 	}
 	defer file.Close()
 	passphrase, err := s.secret(k.PassphraseFile)
@@ -33,11 +35,8 @@ func (s *session) importDump(g *gateway.Gateway, r io.Reader, passphrase []byte)
 	err := g.ImportDump(s.ctx, cli, r, passphrase, func(report gateway.ImportReport) error {
 		for _, c := range report.Changes {
 			count[c.Outcome]++
-			if c.Outcome == keyring.Refused {
-				fmt.Fprintf(s.out, "%d refused  %s\n    %s\n", c.Index, c.Fingerprint, c.Sentence)
-			}
-			if alert := c.Alert(); alert != "" {
-				fmt.Fprintf(s.out, "%d waits  %s\n    %s\n", c.Index, c.Fingerprint, alert)
+			if c.Outcome == keyring.Refused || len(c.Conflicts) > 0 {
+				s.reportChange(c)
 			}
 		}
 		return nil
@@ -55,7 +54,15 @@ type keyPin struct {
 // Run pins.
 func (k *keyPin) Run(s *session) error {
 	return s.with(func(p *parts) error {
-		return p.gateway.PinCertificate(s.ctx, cli, k.Target, plainFingerprint(k.Fingerprint))
+		fingerprint, err := s.fingerprint(p, k.Fingerprint)
+		if err != nil {
+			return err
+		}
+		if err := p.gateway.PinCertificate(s.ctx, cli, k.Target, fingerprint); err != nil {
+			return err
+		}
+		s.said("Mail to %s is encrypted to %s from now on.", k.Target, fingerprint)
+		return nil
 	})
 }
 
@@ -65,7 +72,13 @@ type keyUnpin struct {
 
 // Run unpins.
 func (k *keyUnpin) Run(s *session) error {
-	return s.with(func(p *parts) error { return p.gateway.UnpinCertificate(s.ctx, cli, k.Target) })
+	return s.with(func(p *parts) error {
+		err := p.gateway.UnpinCertificate(s.ctx, cli, k.Target)
+		if errors.Is(err, gateway.ErrNotFound) {
+			return fmt.Errorf("there is no rule for %s; see: sealgate key rules", k.Target)
+		}
+		return err
+	})
 }
 
 type keyTags struct {
@@ -76,4 +89,28 @@ type keyTags struct {
 // Run changes what happens to tags.
 func (k *keyTags) Run(s *session) error {
 	return s.with(func(p *parts) error { return p.gateway.IgnoreTags(s.ctx, cli, k.Domain, !k.Count) })
+}
+
+type keyRules struct{}
+
+// Run lists every rule.
+func (keyRules) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		rules, err := p.gateway.CertificateRules(s.ctx, cli, "")
+		if err != nil {
+			return err
+		}
+		domains, err := p.gateway.TagDomains(s.ctx, cli)
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, r := range rules {
+			rows = append(rows, []string{r.Target, "use " + r.Fingerprint, r.Since.Format(time.DateOnly)})
+		}
+		for _, d := range domains {
+			rows = append(rows, []string{d, "ignore +tags", ""})
+		}
+		return s.table("FOR | RULE | SINCE", rows)
+	})
 }

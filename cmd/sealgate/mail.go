@@ -15,7 +15,7 @@ type articleCommand struct {
 	List   articleList   `cmd:"" help:"List articles, newest first."`
 	Show   articleShow   `cmd:"" help:"Show an article with its verdict."`
 	Raw    articleRaw    `cmd:"" help:"Write an article's message to a file."`
-	Reopen articleReopen `cmd:"" help:"Try again to open an article that could not be opened."`
+	Reopen articleReopen `cmd:"" help:"Try again to open an article, or all that wait for a key."`
 }
 
 type articleList struct {
@@ -87,12 +87,19 @@ func (c *articleRaw) Run(s *session) error {
 }
 
 type articleReopen struct {
-	ID string `arg:"" help:"Id of the article."`
+	ID      string `arg:"" optional:"" help:"Id of the article."`
+	Waiting bool   `help:"Every article that waits for a key."`
 }
 
 // Run tries again.
 func (c *articleReopen) Run(s *session) error {
+	if c.Waiting == (c.ID != "") {
+		return errors.New("name the id of one article, or use --waiting for every article that waits for a key")
+	}
 	return s.with(func(p *parts) error {
+		if c.Waiting {
+			return s.reopenWaiting(p)
+		}
 		appeared, err := p.gateway.Reopen(s.ctx, cli, c.ID)
 		if err != nil {
 			return err
@@ -104,6 +111,18 @@ func (c *articleReopen) Run(s *session) error {
 		}
 		return nil
 	})
+}
+
+func (s *session) reopenWaiting(p *parts) error {
+	r, err := p.gateway.ReopenWaiting(s.ctx, cli)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%d tried, %d opened and appear as new messages.\n", r.Waited, r.Reopened)
+	if r.Failed > 0 {
+		return fmt.Errorf("%d could not be tried; the lines above say why", r.Failed)
+	}
+	return nil
 }
 
 // addressing is what plan and compose have in common.
@@ -204,6 +223,7 @@ func (c *composeCommand) Run(s *session) error {
 			return err
 		}
 		fmt.Fprintln(s.out, id)
+		s.said("Accepted. What became of it: sealgate article show %s", id)
 		return nil
 	})
 }

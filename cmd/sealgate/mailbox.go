@@ -66,7 +66,10 @@ func (m *mailboxSave) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, saved.ID)
+		fmt.Fprintf(s.out, "Mailbox %s is saved.\n", saved.Login)
+		if saved.IMAP.Address == "" && saved.SMTP.Address == "" {
+			s.said("It has no server behind it yet: add --imap or --smtp.")
+		}
 		return nil
 	})
 }

@@ -49,6 +49,7 @@ type session struct {
 	out    io.Writer
 	errOut io.Writer
 	config string
+	args   []string // as they were typed
 }
 
 func main() {
@@ -80,13 +81,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		fmt.Fprintf(errOut, "sealgate: %v\nTry: %s --help\n", err, commandOf(err))
 		return 2
 	}
-	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config}
+	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config, args: args}
 	if err := parsed.Run(s); err != nil {
 		var code exitCode
 		if errors.As(err, &code) {
 			return int(code)
 		}
-		fmt.Fprintln(errOut, "sealgate:", err)
+		fmt.Fprintln(errOut, "sealgate:", inWords(err, parsed.Command()))
 		return 1
 	}
 	return 0

@@ -33,12 +33,12 @@ func sealgate(t *testing.T, stdin string, args ...string) (output string, code i
 	return out.String(), code
 }
 
-// must runs one command that has to succeed.
+// must runs one command that has to succeed, and returns its result; what it tells people besides goes elsewhere.
 func must(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	output, code := sealgate(t, stdin, args...)
-	if code != 0 {
-		t.Fatalf("sealgate %s: exit %d\n%s", strings.Join(args, " "), code, output)
+	var out, besides bytes.Buffer
+	if code := run(t.Context(), args, strings.NewReader(stdin), &out, &besides); code != 0 {
+		t.Fatalf("sealgate %s: exit %d\n%s%s", strings.Join(args, " "), code, out.String(), besides.String())
 	}
-	return output
+	return out.String()
 }

@@ -129,7 +129,7 @@ func readSecretFile(path string) ([]byte, error) {
 	}
 	secret, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read passphrase file: %w", err)
+		return nil, fmt.Errorf("kms.passphrase_file: %w; check the path and who may read it", err)
 	}
 	return bytes.TrimRight(secret, "\r\n"), nil
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway"
@@ -69,6 +70,7 @@ type listener struct {
 // newHouse opens every listener and wires every server.
 func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	h := &house{parts: p}
+	warnOfKeyFile(c, p)
 	var err error
 	if h.tls, err = tlsFor(c.TLS); err != nil {
 		return nil, err
@@ -124,13 +126,39 @@ func (h *house) listen(c config) error {
 			}
 			l, err := net.Listen("tcp", e.address)
 			if err != nil {
-				return fmt.Errorf("listen for %s on %s: %w; is another server using the port, or does it need more rights?", speaks, e.address, err)
+				return listenProblem(speaks, e.address, err)
 			}
 			h.listeners = append(h.listeners, listener{Listener: l, speaks: speaks, mode: e.mode})
 		}
 		return nil
 	}
-	return errors.Join(open("submission", c.Listen.Submission...), open("imap", c.Listen.IMAP...), open("web", c.Listen.Web))
+	if err := open("submission", c.Listen.Submission...); err != nil {
+		return err
+	}
+	if err := open("imap", c.Listen.IMAP...); err != nil {
+		return err
+	}
+	return open("web", c.Listen.Web)
+}
+
+// listenProblem says which setting cannot be obeyed, why, and what to do.
+func listenProblem(speaks, address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen.%s: another program uses %s, perhaps another sealgate; end it, or choose another port", speaks, address)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen.%s: this user may not use %s; give sealgate the right to ports below 1024 (CAP_NET_BIND_SERVICE), or choose another port", speaks, address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen.%s: %s is no address of this machine; use one of its own, or :PORT for all", speaks, address)
+	}
+	return fmt.Errorf("listen.%s: %w", speaks, err)
+}
+
+// warnOfKeyFile says at the start what doctor says too: a passphrase that came after the key file does nothing.
+func warnOfKeyFile(c config, p *parts) {
+	if c.KMS.PassphraseFile != "" && !p.provider.Protected() {
+		p.log.Warn("kms.passphrase_file protects nothing: the key file was made without a passphrase; see sealgate doctor", "key_file", c.KMS.KeyFile)
+	}
 }
 
 func (h *house) closeListeners() error {

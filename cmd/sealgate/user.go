@@ -72,7 +72,7 @@ func (c *userSave) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, saved.ID)
+		fmt.Fprintf(s.out, "%s is saved as %s.\n", saved.Name, saved.Role)
 		return nil
 	})
 }
