@@ -89,7 +89,7 @@ func TestWaitingCertificatesAreCompared(t *testing.T) {
 	known := b.certificateOf(customer)
 	second := b.imports(armoredKey(t, "Unknown", customer, 0, b.clock.Now())).Changes[0].Fingerprint
 
-	v.get("/").says(t, http.StatusOK, `<span class="count">1<span class="unseen"> certificates wait for approval`)
+	v.get("/").says(t, http.StatusOK, "1 certificate waits for your approval", `<span class="count">1<span class="unseen"> certificates wait for approval`)
 	v.get("/keyring").says(t, http.StatusOK, "1 certificate waits", `href="/keyring/waiting"`)
 	v.get("/keyring/"+second).says(t, http.StatusOK, "Another certificate is in use for <strong>"+customer, "Nobody has approved it yet")
 	v.get("/keyring/waiting").says(t, http.StatusOK, "This one waits", "In use for "+customer, inFours(known.Fingerprint), inFours(second),

@@ -125,6 +125,9 @@ func (v *visit) adminConcerns(p *overviewPage) error {
 		}
 	}
 	p.Concerns = append(p.Concerns, missingMailboxes(p.Groups, mailboxes)...)
+	if n := v.countWaiting(); n > 0 {
+		p.Concerns = append(p.Concerns, concern{"warn", counted(int(n), "certificate waits", "certificates wait") + " for your approval; nothing is encrypted to what waits.", "Compare and decide", "/keyring/waiting"})
+	}
 	all, _, err := v.Gateway.Certificates(v.r.Context(), v.actor(), keyring.Filter{Limit: 500})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
@@ -83,6 +84,21 @@ type page struct {
 	Title  string
 	Notice string // said once after a form was obeyed
 	Data   any
+
+	waiting func() int64 // counts once
+}
+
+// countWaiting counts the certificates that an admin should decide about. A menu that cannot be counted is no reason to
+// show nothing.
+func (v *visit) countWaiting() int64 {
+	if v.user.Role != groups.Admin {
+		return 0
+	}
+	_, n, err := v.Gateway.Certificates(v.r.Context(), v.actor(), keyring.Filter{State: keyring.Proposed, Limit: 1})
+	if err != nil {
+		v.Log.WarnContext(v.r.Context(), "count waiting certificates", "error", err)
+	}
+	return n
 }
 
 // User is who looks at the page; its ID is empty for people who have not logged in.
@@ -94,18 +110,8 @@ func (p page) IsAdmin() bool { return p.user.Role == groups.Admin }
 // Writes tells whether the person may read and write articles.
 func (p page) Writes() bool { return p.user.Role == groups.Admin || p.user.Role == groups.Agent }
 
-// Waiting is how many certificates wait for the decision of whoever looks at the page. A menu that cannot be counted is
-// no reason to show nothing.
-func (p page) Waiting() int64 {
-	if !p.IsAdmin() || !p.inSession {
-		return 0
-	}
-	_, n, err := p.Gateway.Certificates(p.r.Context(), p.actor(), keyring.Filter{State: keyring.Proposed, Limit: 1})
-	if err != nil {
-		p.Log.WarnContext(p.r.Context(), "count waiting certificates", "error", err)
-	}
-	return n
-}
+// Waiting is how many certificates wait for the decision of whoever looks at the page.
+func (p page) Waiting() int64 { return p.waiting() }
 
 // Path is the page's own address.
 func (p page) Path() string { return p.r.URL.Path }
@@ -136,7 +142,7 @@ func (v *visit) filled(name, title string, data any) (*template.Template, []byte
 	if !ok {
 		return nil, nil, fmt.Errorf("there is no template %s", name)
 	}
-	p := page{visit: v, Title: title, Data: data}
+	p := page{visit: v, Title: title, Data: data, waiting: sync.OnceValue(v.countWaiting)}
 	if v.inSession {
 		p.Notice = v.sessions.PopString(v.r.Context(), "notice")
 	}
