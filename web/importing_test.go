@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -50,6 +51,27 @@ func (b *bench) certificateOf(address string) *keyring.Certificate {
 		b.t.Fatalf("no certificate for %s: %v", address, err)
 	}
 	return found[address][0]
+}
+
+// TestGrowingPageLeavesPieceByPiece: what is known is sent at once, and not kept until the end.
+func TestGrowingPageLeavesPieceByPiece(t *testing.T) {
+	b := newBench(t)
+	answer := httptest.NewRecorder()
+	v := &visit{site: newSite(&Server{Gateway: b.gateway, Log: b.logger()}), w: answer, r: httptest.NewRequest(http.MethodPost, "/keyring/import", nil)}
+	page, err := v.grow("dump", "Import of a dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tally := newTally(1000)
+	tally.Seen = 7
+	page.add("dump-line", tally)
+	if so := answer.Body.String(); !answer.Flushed || !strings.Contains(so, "7 certificates so far") || strings.Contains(so, "</html>") {
+		t.Errorf("flushed %t:\n%s", answer.Flushed, so)
+	}
+	page.end()
+	if !strings.Contains(answer.Body.String(), "</html>") {
+		t.Error("the page does not end")
+	}
 }
 
 // TestLongFilesThatAreNone: what is refused is said in the report, with what to do.
