@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/groups"
@@ -158,29 +157,6 @@ func (g *Gateway) Certificate(ctx context.Context, _ Actor, fingerprint string) 
 	return c, notFound(err)
 }
 
-// Dependents says in words what would suffer if a certificate were deleted.
-func (g *Gateway) Dependents(ctx context.Context, a Actor, fingerprint string) ([]string, error) {
-	c, err := g.Certificate(ctx, a, fingerprint)
-	if err != nil {
-		return nil, err
-	}
-	var words []string
-	for _, address := range c.Addresses() {
-		group, err := g.Groups.GroupBySender(ctx, address)
-		if errors.Is(err, groups.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		words = append(words, fmt.Sprintf("group %s writes as %s with this certificate", group.Name, address))
-	}
-	if c.HasSecret {
-		words = append(words, "its secret key goes with it: mail encrypted to it can then no longer be opened")
-	}
-	return words, nil
-}
-
 // SetCertificateState approves, proposes or blocks. Admins only.
 func (g *Gateway) SetCertificateState(ctx context.Context, a Actor, fingerprint string, s keyring.State) error {
 	if err := a.allow(groups.Admin); err != nil {
@@ -191,45 +167,6 @@ func (g *Gateway) SetCertificateState(ctx context.Context, a Actor, fingerprint 
 		return g.Keyring.SetState(ctx, tx, fingerprint, s, g.Now())
 	}))
 }
-
-// DeleteCertificate deletes a certificate and its secret key. Admins only.
-func (g *Gateway) DeleteCertificate(ctx context.Context, a Actor, fingerprint string) error {
-	if err := a.allow(groups.Admin); err != nil {
-		return err
-	}
-	e := activity.Entry{Actor: a.Name, Act: "certificate.deleted", Fingerprint: fingerprint}
-	return notFound(g.change(ctx, e, func(tx *gorm.DB) error {
-		return g.Keyring.Delete(ctx, tx, fingerprint)
-	}))
-}
-
-// GenerateKey makes a key for one of our sender addresses, valid for three years. Admins only.
-func (g *Gateway) GenerateKey(ctx context.Context, a Actor, name, address string) (*keyring.Certificate, error) {
-	if err := a.allow(groups.Admin); err != nil {
-		return nil, err
-	}
-	now := g.Now()
-	item, err := keyring.Generate(keyring.Curve25519, name, address, ownKeyLifetime, now)
-	if err != nil {
-		return nil, &Problem{Sentence: err.Error(), Cause: err}
-	}
-	if err := g.Keeper.Ready(ctx); err != nil {
-		return nil, fmt.Errorf("generate key: %w", err)
-	}
-	fingerprint := item.Certificate.Fingerprint
-	e := activity.Entry{Actor: a.Name, Act: "key.generated", Fingerprint: fingerprint, Detail: map[string]string{"address": address}}
-	err = g.change(ctx, e, func(tx *gorm.DB) error {
-		_, err := g.Keyring.Merge(ctx, tx, item, keyring.Generated, true, now)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("generate key: %w", err)
-	}
-	return g.Certificate(ctx, a, fingerprint)
-}
-
-// ownKeyLifetime is long enough not to surprise, short enough that a forgotten key ends.
-const ownKeyLifetime = 3 * 365 * 24 * time.Hour
 
 // File is something to download.
 type File struct {
@@ -253,35 +190,6 @@ func (g *Gateway) ExportCertificate(ctx context.Context, a Actor, fingerprint st
 	f.Content, err = c.Armored()
 	return f, err
 }
-
-// ExportSecretKey returns the secret key under a new passphrase, which must not be empty. Admins only; the page asks
-// for the admin's password again before it calls this.
-func (g *Gateway) ExportSecretKey(ctx context.Context, a Actor, fingerprint string, passphrase []byte) (File, error) {
-	if err := a.allow(groups.Admin); err != nil {
-		return File{}, err
-	}
-	if len(passphrase) < minExportPassphrase {
-		return File{}, &Problem{Sentence: "Choose a passphrase of at least 12 characters for the exported secret key."}
-	}
-	secret, err := g.Keyring.Secret(ctx, fingerprint)
-	if errors.Is(err, keyring.ErrNoSecret) {
-		return File{}, &Problem{Sentence: "No secret key is held for this certificate; only the public certificate can be downloaded.", Cause: err}
-	}
-	if err != nil {
-		return File{}, notFound(err)
-	}
-	armored, err := keyring.ExportSecret(secret, passphrase)
-	if err != nil {
-		return File{}, fmt.Errorf("export secret key: %w", err)
-	}
-	e := activity.Entry{Actor: a.Name, Act: "key.secret-exported", Fingerprint: fingerprint}
-	if err := g.change(ctx, e, nil); err != nil {
-		return File{}, fmt.Errorf("export secret key: %w", err)
-	}
-	return File{Name: fingerprint + ".asc", ContentType: "application/pgp-keys", Content: armored}, nil
-}
-
-const minExportPassphrase = 12
 
 // notFound gives every package's "no such thing" one name.
 func notFound(err error) error {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/keyring"
 )
@@ -14,7 +15,7 @@ func TestAGroupIsNoOracleForAnothersMail(t *testing.T) {
 	h := newHouse(t)
 	sales := h.newGroup("Sales", "sales@desk.test")
 	salesBox := h.newMailbox(sales, "sales")
-	key, err := h.GenerateKey(t.Context(), h.admin, "Sales", "sales@desk.test")
+	key, err := h.GenerateKey(t.Context(), h.admin, gateway.NewKey{Name: "Sales", Address: "sales@desk.test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func newHouse(t testing.TB, options ...func(*groups.Group)) *house {
 	h.box = h.newMailbox(h.group, "support")
 	h.agent = gateway.Actor{Name: "user:agnes", Role: groups.Agent, Groups: []string{h.group.ID}}
 	var err error
-	if h.own, err = h.GenerateKey(t.Context(), h.admin, "Support", support); err != nil {
+	if h.own, err = h.GenerateKey(t.Context(), h.admin, gateway.NewKey{Name: "Support", Address: support}); err != nil {
 		t.Fatal(err)
 	}
 	return h

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/archive"
@@ -52,7 +53,21 @@ func TestRoles(t *testing.T) {
 		{"import a dump", "admin", func(a gateway.Actor) error {
 			return h.ImportDump(ctx, a, strings.NewReader(""), nil, func(gateway.ImportReport) error { return nil })
 		}},
-		{"generate a key", "admin", func(a gateway.Actor) error { _, err := h.GenerateKey(ctx, a, "", "none"); return err }},
+		{"generate a key", "admin", func(a gateway.Actor) error {
+			_, err := h.GenerateKey(ctx, a, gateway.NewKey{Address: "none"})
+			return err
+		}},
+		{"extend a key", "admin", func(a gateway.Actor) error { _, err := h.ExtendKey(ctx, a, "none", time.Time{}); return err }},
+		{"add a subkey", "admin", func(a gateway.Actor) error {
+			_, err := h.AddSubkey(ctx, a, "none", keyring.ToSign, 0)
+			return err
+		}},
+		{"retire a subkey", "admin", func(a gateway.Actor) error { _, err := h.RetireSubkey(ctx, a, "none", "none"); return err }},
+		{"revoke a key", "admin", func(a gateway.Actor) error {
+			_, err := h.RevokeKey(ctx, a, "none", keyring.Retired, "")
+			return err
+		}},
+		{"export a revocation", "admin", func(a gateway.Actor) error { _, err := h.RevocationCertificate(ctx, a, "none"); return err }},
 		{"export a secret key", "admin", func(a gateway.Actor) error {
 			_, err := h.ExportSecretKey(ctx, a, "none", []byte("long enough a passphrase"))
 			return err

@@ -89,6 +89,19 @@ func RevocationCertificate(secret *openpgp.Entity, at time.Time) ([]byte, error)
 	return armored, err
 }
 
+// Revocation is RevocationCertificate for an item that is unlocked, such as Generate gives.
+func (i *Item) Revocation(at time.Time) (armored []byte, err error) {
+	var secret *openpgp.Entity
+	err = guard(func() error {
+		secret, err = withSecret(i.material.public(), i.material)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return RevocationCertificate(secret, at)
+}
+
 // bareRevocation is a key revocation without its certificate, which is known by name only.
 type bareRevocation struct {
 	signature   []byte

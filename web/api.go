@@ -30,6 +30,7 @@ func (s *site) api() http.Handler {
 	a := humago.New(mux, c)
 	a.UseMiddleware(s.bearer(a))
 	s.certificateAPI(a)
+	s.ownKeyAPI(a)
 	s.keyRulesAPI(a)
 	s.discoverAPI(a)
 	s.groupAPI(a)

@@ -131,7 +131,6 @@ func fileOf(f gateway.File) *fileAnswer {
 func (s *site) certificateAPI(api huma.API) {
 	operation(s, api, "Certificates", http.MethodGet, "/certificates", "List the keyring", 0, s.apiCertificates)
 	operation(s, api, "ImportCertificates", http.MethodPost, "/certificates", "Import certificates and secret keys", importLimit*3/2, s.apiImport)
-	operation(s, api, "GenerateKey", http.MethodPost, "/certificates/generate", "Generate a key for an address of ours", 0, s.apiGenerate)
 	operation(s, api, "Certificate", http.MethodGet, "/certificates/{fingerprint}", "Read one certificate", 0,
 		func(ctx context.Context, a gateway.Actor, in *byFingerprint) (*body[certificateJSON], error) {
 			return s.certificateAnswer(s.Gateway.Certificate(ctx, a, in.Fingerprint))
@@ -181,17 +180,6 @@ func (s *site) apiImport(ctx context.Context, a gateway.Actor, in *importQuestio
 
 func changeJSONOf(c keyring.Change) changeJSON {
 	return changeJSON{c.Index, c.Fingerprint, c.UserIDs, string(c.Outcome), c.Details, sentence(c.Sentence), sentence(c.Alert())}
-}
-
-type generateQuestion struct {
-	Body struct {
-		Name    string `json:"name"`
-		Address string `json:"address"`
-	}
-}
-
-func (s *site) apiGenerate(ctx context.Context, a gateway.Actor, in *generateQuestion) (*body[certificateJSON], error) {
-	return s.certificateAnswer(s.Gateway.GenerateKey(ctx, a, in.Body.Name, in.Body.Address))
 }
 
 type stateQuestion struct {

@@ -105,7 +105,7 @@ func (b *bench) desk(edit func(*groups.Group)) groups.Group {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.gateway.GenerateKey(b.t.Context(), admin(), "Support", support); err != nil {
+	if _, err := b.gateway.GenerateKey(b.t.Context(), admin(), gateway.NewKey{Name: "Support", Address: support}); err != nil {
 		b.t.Fatal(err)
 	}
 	secret := password

@@ -69,6 +69,13 @@ func routes() []route {
 		{pattern: "GET /keyring/{fingerprint}/public.pgp", do: downloadBinary},
 		{pattern: "GET /keyring/{fingerprint}/secret", roles: admins, do: secretForm},
 		{pattern: "POST /keyring/{fingerprint}/secret", roles: admins, do: downloadSecret},
+		{pattern: "GET /keyring/{fingerprint}/manage", roles: admins, do: ownKeyForm},
+		{pattern: "POST /keyring/{fingerprint}/extend", roles: admins, do: extendKey},
+		{pattern: "POST /keyring/{fingerprint}/subkeys", roles: admins, do: addSubkey},
+		{pattern: "POST /keyring/{fingerprint}/subkeys/retire", roles: admins, do: retireSubkey},
+		{pattern: "GET /keyring/{fingerprint}/revoke", roles: admins, do: revokeForm},
+		{pattern: "POST /keyring/{fingerprint}/revoke", roles: admins, do: revokeKey},
+		{pattern: "POST /keyring/{fingerprint}/revocation", roles: admins, do: downloadRevocation},
 		{pattern: "GET /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificateForm},
 		{pattern: "POST /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificate},
 

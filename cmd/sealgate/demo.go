@@ -146,7 +146,7 @@ func (d *demo) addGroup(ctx context.Context, g *gateway.Gateway, name, login str
 	if err != nil {
 		return group, err
 	}
-	if _, err := g.GenerateKey(ctx, cli, name, group.Addresses[0]); err != nil {
+	if _, err := g.GenerateKey(ctx, cli, gateway.NewKey{Name: name, Address: group.Addresses[0]}); err != nil {
 		return group, err
 	}
 	_, err = g.SaveMailbox(ctx, cli, gateway.MailboxRequest{

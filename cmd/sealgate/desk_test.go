@@ -77,7 +77,7 @@ func (d *desk) addGroup(name, address string, edit func(*groups.Group)) (groups.
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if _, err := d.g.GenerateKey(d.t.Context(), cli, name, address); err != nil {
+	if _, err := d.g.GenerateKey(d.t.Context(), cli, gateway.NewKey{Name: name, Address: address}); err != nil {
 		d.t.Fatal(err)
 	}
 	password := gatewayPassword

@@ -27,6 +27,11 @@ type keyCommand struct {
 	Unpin    keyUnpin    `cmd:"" help:"Take a pin or a domain rule back."`
 	Tags     keyTags     `cmd:"" help:"Look addresses up without their +tag when they have no certificate of their own."`
 	Generate keyGenerate `cmd:"" help:"Make a key for one of our sender addresses."`
+	Extend   keyExtend   `cmd:"" help:"Let a key of ours end on another day."`
+	Subkey   keySubkey   `cmd:"" help:"Add or retire a subkey of a key of ours."`
+	Revoke   keyRevoke   `cmd:"" help:"End a key of ours for good."`
+
+	Revocation keyRevocation `cmd:"" help:"Write the revocation of a key of ours that was made in advance."`
 }
 
 // maxImport is the largest input that one import takes.
@@ -157,7 +162,10 @@ func (k *keyExport) Run(s *session) error {
 	}
 	defer clear(passphrase)
 	return s.with(func(p *parts) error {
-		fingerprint := plainFingerprint(k.Fingerprint)
+		fingerprint, err := s.fingerprint(p, k.Fingerprint)
+		if err != nil {
+			return err
+		}
 		var f gateway.File
 		if k.Secret {
 			f, err = p.gateway.ExportSecretKey(s.ctx, cli, fingerprint, passphrase)
@@ -179,7 +187,10 @@ type keyDelete struct {
 // Run deletes; what depends on the certificate is named and needs --yes.
 func (k *keyDelete) Run(s *session) error {
 	return s.with(func(p *parts) error {
-		fingerprint := plainFingerprint(k.Fingerprint)
+		fingerprint, err := s.fingerprint(p, k.Fingerprint)
+		if err != nil {
+			return err
+		}
 		dependents, err := p.gateway.Dependents(s.ctx, cli, fingerprint)
 		if err != nil {
 			return err
@@ -188,22 +199,5 @@ func (k *keyDelete) Run(s *session) error {
 			return errors.New(strings.Join(dependents, "; ") + "; delete all the same with --yes")
 		}
 		return p.gateway.DeleteCertificate(s.ctx, cli, fingerprint)
-	})
-}
-
-type keyGenerate struct {
-	Address string `arg:"" help:"Sender address."`
-	Name    string `help:"Name in the user ID."`
-}
-
-// Run generates.
-func (k *keyGenerate) Run(s *session) error {
-	return s.with(func(p *parts) error {
-		c, err := p.gateway.GenerateKey(s.ctx, cli, k.Name, k.Address)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(s.out, c.Fingerprint)
-		return nil
 	})
 }

@@ -134,7 +134,7 @@ func (s *site) fill(edit func(*groups.Group)) {
 	if s.group, err = g.SaveGroup(ctx, cli, group); err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := g.GenerateKey(ctx, cli, "Support", support); err != nil {
+	if _, err := g.GenerateKey(ctx, cli, gateway.NewKey{Name: "Support", Address: support}); err != nil {
 		s.t.Fatal(err)
 	}
 	password := gatewayPassword

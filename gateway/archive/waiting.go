@@ -17,3 +17,14 @@ func (a *Archive) Waiting(ctx context.Context, groups []string) ([]string, error
 	}
 	return ids, nil
 }
+
+// CountOpened returns how many articles of a group came encrypted and were opened.
+func (a *Archive) CountOpened(ctx context.Context, groupID string) (int, error) {
+	var n int64
+	err := a.db.WithContext(ctx).Model(&articleRow{}).
+		Where("group_id = ? AND direction = ? AND encryption IN ?", groupID, string(In), []string{"decrypted", "partial"}).Count(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("count opened articles: %w", err)
+	}
+	return int(n), nil
+}
