@@ -63,6 +63,13 @@ func TestRivalsAreWhatIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := rivals[fingerprint(second)]
+	approved, err := h.Certificate(t.Context(), h.agent, fingerprint(first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if none, err := h.Rivals(t.Context(), h.agent, []*keyring.Certificate{approved}); err != nil || len(none) != 0 {
+		t.Errorf("the one in use has rivals %+v, %v", none, err)
+	}
 	if len(rivals) != 1 || len(found) != 1 || found[0].Address != "ada@customer.test" || found[0].Certificate.Fingerprint != fingerprint(first) {
 		t.Errorf("rivals %+v", rivals)
 	}

@@ -33,6 +33,9 @@ func TestDumpShowsItsProgress(t *testing.T) {
 	a := v.upload("dump.asc", []byte(longDump(ada, bob, stranger)), map[string]string{"text": ""})
 	a.says(t, http.StatusOK, "Import of a dump", "200 certificates so far", "400 certificates so far", "All of it was read", "2 added", "unchanged",
 		"1 certificate waits", "Compare and decide", "</html>")
+	if n := strings.Count(a.body, "Stranger &lt;ada@example.test&gt;"); n != 1 {
+		t.Errorf("what waits is named %d times, want once", n)
+	}
 	if first, report := strings.Index(a.body, "<progress"), strings.Index(a.body, "All of it was read"); first < 0 || first > report {
 		t.Error("the report comes before the progress")
 	}

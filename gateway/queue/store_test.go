@@ -136,7 +136,7 @@ func TestListsShowWhatWasAskedFor(t *testing.T) {
 		stop()
 		h.clock.forward(time.Second)
 		sales := letter("a@desk.test", "b@desk.test")
-		sales.GroupID = "sales"
+		sales.GroupID, sales.ArticleID = "sales", "sales-article"
 		second := h.put(sales)
 		h.clock.forward(time.Second)
 		third := h.put(letter("a@desk.test"))
@@ -148,6 +148,7 @@ func TestListsShowWhatWasAskedFor(t *testing.T) {
 			{"all", queue.Filter{}, []string{third, second, done}},
 			{"open", queue.Filter{Open: true}, []string{third, second}},
 			{"one group", queue.Filter{Groups: []string{"sales"}}, []string{second}},
+			{"one article", queue.Filter{Article: "sales-article"}, []string{second}},
 			{"no group", queue.Filter{Groups: []string{}}, nil},
 			{"one", queue.Filter{Limit: 1}, []string{third}},
 		} {
