@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
@@ -100,7 +101,7 @@ func (g *Gateway) inArticle(opened pgpmime.Opened) archive.Article {
 	article := archive.Article{
 		ID: newID(), Direction: archive.In, Received: g.Now(), Size: int64(len(opened.Message)),
 		Encryption: string(opened.Verdict.Encryption), Signature: string(opened.Verdict.Signature),
-		Signer: opened.Verdict.Signer, Subject: opened.Subject,
+		Signer: opened.Verdict.Signer, Subject: opened.Subject, EncryptedTo: readersOf(opened.Verdict),
 	}
 	if verdict, err := json.Marshal(opened.Verdict); err == nil {
 		article.Verdict = string(verdict)
@@ -118,6 +119,17 @@ func (g *Gateway) inArticle(opened pgpmime.Opened) archive.Article {
 		article.Date = article.Received
 	}
 	return article
+}
+
+// readersOf lists the keys to which a message, or a part of it, came encrypted.
+func readersOf(v pgpmime.Verdict) []string {
+	keyIDs := slices.Clone(v.EncryptedTo)
+	layers := slices.Clone(v.Layers)
+	for len(layers) > 0 {
+		keyIDs = append(keyIDs, layers[0].KeyIDs...)
+		layers = append(layers[1:], layers[0].Layers...)
+	}
+	return keyIDs
 }
 
 // freeze seals an article and makes it appear in the mirror, in one transaction with its activity entry and with the

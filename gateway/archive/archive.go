@@ -54,6 +54,8 @@ type Article struct {
 	Origin       string // mailbox/folder/UIDVALIDITY/UID for inbound; "" for outbound. Unique.
 	ReopenedFrom string // the article that this one is a later opening of
 	Subject      string // sealed at rest; filled by Get and List, with words in brackets where it was altered
+
+	EncryptedTo []string // key ids to which it came encrypted; for Put only, and not for later openings
 }
 
 // Content is what is sealed with an article. A nil Original means that none is kept: it is the same as Message.
@@ -95,6 +97,9 @@ func (a *Archive) put(ctx context.Context, tx *gorm.DB, article Article, c Conte
 		return err
 	}
 	if err := a.seal(ctx, tx, article, c); err != nil {
+		return err
+	}
+	if err := putReaders(ctx, tx, article); err != nil {
 		return err
 	}
 	return a.wait(ctx, tx, article.ID, waitingFor)

@@ -39,6 +39,14 @@ type keyRow struct {
 
 func (keyRow) TableName() string { return "article_keys" }
 
+// readerRow is a row of article_readers.
+type readerRow struct {
+	KeyID     string `gorm:"column:key_id;primaryKey"`
+	ArticleID string `gorm:"column:article_id;primaryKey"`
+}
+
+func (readerRow) TableName() string { return "article_readers" }
+
 func rowOf(a Article) (articleRow, error) {
 	to, err := json.Marshal(a.To) // replaces broken UTF-8, and escapes NUL
 	if err != nil {

@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Waiting returns the ids of all articles of these groups, or of every group for nil, that wait for a key, oldest first.
@@ -18,13 +20,84 @@ func (a *Archive) Waiting(ctx context.Context, groups []string) ([]string, error
 	return ids, nil
 }
 
-// CountOpened returns how many articles of a group came encrypted and were opened.
-func (a *Archive) CountOpened(ctx context.Context, groupID string) (int, error) {
-	var n int64
-	err := a.db.WithContext(ctx).Model(&articleRow{}).
-		Where("group_id = ? AND direction = ? AND encryption IN ?", groupID, string(In), []string{"decrypted", "partial"}).Count(&n).Error
-	if err != nil {
-		return 0, fmt.Errorf("count opened articles: %w", err)
+// WaitingKey is a key that articles wait for.
+type WaitingKey struct {
+	KeyID    string    // 16 upper-case hex digits; all zero for a reader who is not named
+	Articles int       // how many wait for it
+	Since    time.Time // when the oldest of them came
+}
+
+// maxWaitingKeys bounds one answer of WaitingKeys.
+const maxWaitingKeys = 200
+
+// WaitingKeys returns the keys that articles of these groups, or of every group for nil, wait for: those that most wait
+// for first, at most 200. One query.
+func (a *Archive) WaitingKeys(ctx context.Context, groups []string) ([]WaitingKey, error) {
+	find := a.db.WithContext(ctx).Table("article_keys").
+		Select("article_keys.key_id AS key_id, COUNT(*) AS articles, MIN(articles.received_ms) AS since_ms").
+		Joins("JOIN articles ON articles.id = article_keys.article_id")
+	if groups != nil {
+		find = find.Where("articles.group_id IN ?", groups)
 	}
-	return int(n), nil
+	var rows []struct {
+		KeyID    string
+		Articles int
+		SinceMs  int64
+	}
+	if err := find.Group("article_keys.key_id").Order("articles DESC, article_keys.key_id").Limit(maxWaitingKeys).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list keys that articles wait for: %w", err)
+	}
+	var keys []WaitingKey
+	for _, r := range rows {
+		keys = append(keys, WaitingKey{r.KeyID, r.Articles, time.UnixMilli(r.SinceMs).UTC()})
+	}
+	return keys, nil
+}
+
+// Correspondent is an address that a group wrote to.
+type Correspondent struct {
+	GroupID string
+	Address string // as it stands in the article
+	Last    time.Time
+	Times   int
+}
+
+// maxCorrespondence bounds the articles that Correspondents reads.
+const maxCorrespondence = 20_000
+
+// Correspondents returns the addresses that these groups, or all for nil, wrote to since an instant, the last first. It
+// reads the newest 20,000 articles at most, in one query.
+func (a *Archive) Correspondents(ctx context.Context, groups []string, since time.Time) ([]Correspondent, error) {
+	find := a.db.WithContext(ctx).Model(&articleRow{}).Select("group_id, to_addresses, received_ms").
+		Where("direction = ? AND received_ms >= ?", string(Out), since.UnixMilli())
+	if groups != nil {
+		find = find.Where("group_id IN ?", groups)
+	}
+	var rows []struct {
+		GroupID     string
+		ToAddresses string
+		ReceivedMs  int64
+	}
+	if err := find.Order("received_ms DESC").Limit(maxCorrespondence).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list correspondents: %w", err)
+	}
+	at := map[[2]string]int{}
+	var all []Correspondent
+	for _, r := range rows {
+		var to []string
+		if err := json.Unmarshal([]byte(r.ToAddresses), &to); err != nil {
+			return nil, fmt.Errorf("list correspondents: %w", err)
+		}
+		for _, address := range to {
+			key := [2]string{r.GroupID, address}
+			i, seen := at[key]
+			if !seen {
+				i = len(all)
+				at[key] = i
+				all = append(all, Correspondent{GroupID: r.GroupID, Address: address, Last: time.UnixMilli(r.ReceivedMs).UTC()})
+			}
+			all[i].Times++
+		}
+	}
+	return all, nil
 }
