@@ -107,6 +107,9 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("%v: exit %d\n%s", args, code, out)
 		}
 	}
+	if out, _ := sealgate(t, "", "group", "save", "x", "--sign", "maybe"); strings.Contains(out, `""`) {
+		t.Errorf("an empty choice is offered: %s", out)
+	}
 	if out, code := sealgate(t, "", "--version"); code != 0 || !strings.Contains(out, version) {
 		t.Errorf("--version: exit %d, %s", code, out)
 	}

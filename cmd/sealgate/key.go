@@ -198,6 +198,10 @@ func (k *keyDelete) Run(s *session) error {
 		if len(dependents) > 0 && !k.Yes {
 			return errors.New(strings.Join(dependents, "; ") + "; delete all the same with --yes")
 		}
-		return p.gateway.DeleteCertificate(s.ctx, cli, fingerprint)
+		if err := p.gateway.DeleteCertificate(s.ctx, cli, fingerprint); err != nil {
+			return err
+		}
+		s.said("%s is deleted.", fingerprint)
+		return nil
 	})
 }

@@ -174,7 +174,7 @@ func (c *planCommand) Run(s *session) error {
 		for _, r := range plan.Recipients {
 			certificate := r.Fingerprint
 			if certificate == "" {
-				certificate = "no usable certificate: " + r.Problem
+				certificate = "cannot be encrypted to: " + r.Problem
 			}
 			fmt.Fprintf(s.out, "to       %s  %s\n", r.Address, certificate)
 		}

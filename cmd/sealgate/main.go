@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "sealgate: %v\nTry: %s --help\n", err, commandOf(err))
+		fmt.Fprintf(errOut, "sealgate: %s\nTry: %s --help\n", strings.ReplaceAll(err.Error(), `,""`, ""), commandOf(err)) // "" means not given
 		return 2
 	}
 	s := &session{ctx: ctx, in: in, out: out, errOut: errOut, config: c.Config, args: args}
