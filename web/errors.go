@@ -76,6 +76,8 @@ func (v *visit) fail(err error) {
 	case errors.Is(err, gateway.ErrForbidden):
 		v.failWith(http.StatusForbidden, "Not allowed",
 			"Your role does not allow this. Ask an administrator to do it, or to change your role.")
+	case errors.Is(err, errUsed):
+		v.failWith(http.StatusGone, "This link was used", "The first administrator exists already. Open the page of Sealgate and log in.")
 	case words != "":
 		v.failWith(http.StatusUnprocessableEntity, "This did not work", words)
 	case isNotFound(err):

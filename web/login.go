@@ -33,10 +33,13 @@ func (v *visit) maySetUp(token string) error {
 	}
 	first, err := v.Gateway.FirstRun(v.r.Context())
 	if err == nil && !first {
-		return gateway.ErrNotFound
+		return errUsed
 	}
 	return err
 }
+
+// errUsed is the right link, a second time.
+var errUsed = errors.New("the link for the first administrator was used")
 
 // setup makes the first administrator and logs them in.
 func setup(v *visit) error {

@@ -25,9 +25,9 @@ func TestSetupWorksOnce(t *testing.T) {
 	v.send("/setup", form).says(t, http.StatusOK, "Welcome", "There is no group yet")
 
 	again := b.visitor()
-	again.get("/setup?token="+setupToken).says(t, http.StatusNotFound)
+	again.get("/setup?token="+setupToken).says(t, http.StatusGone, "The first administrator exists already")
 	form.Set("name", "second")
-	again.send("/setup", form).says(t, http.StatusNotFound)
+	again.send("/setup", form).says(t, http.StatusGone)
 	if users, err := b.gateway.Groups.Users(t.Context()); err != nil || len(users) != 1 {
 		t.Fatalf("%d people, %v; want 1", len(users), err)
 	}
