@@ -175,14 +175,23 @@ type File struct {
 	Content     []byte
 }
 
-// ExportCertificate returns the public certificate, armored or binary.
-func (g *Gateway) ExportCertificate(ctx context.Context, a Actor, fingerprint string, binary bool) (File, error) {
+// ExportForm says how a public certificate leaves. A minimal one leaves out what is of no use now; see keyring's Minimal.
+type ExportForm struct {
+	Binary  bool
+	Minimal bool
+}
+
+// ExportCertificate returns the public certificate.
+func (g *Gateway) ExportCertificate(ctx context.Context, a Actor, fingerprint string, form ExportForm) (File, error) {
 	c, err := g.Certificate(ctx, a, fingerprint)
 	if err != nil {
 		return File{}, err
 	}
+	if form.Minimal {
+		c = c.Minimal("", g.Now())
+	}
 	f := File{Name: c.Fingerprint + ".pub.asc", ContentType: "application/pgp-keys"}
-	if binary {
+	if form.Binary {
 		f = File{Name: c.Fingerprint + ".pgp", ContentType: "application/octet-stream"}
 		f.Content, err = c.Binary()
 		return f, err

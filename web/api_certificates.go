@@ -199,10 +199,11 @@ func (s *site) apiSetState(ctx context.Context, a gateway.Actor, in *stateQuesti
 type exportQuestion struct {
 	Fingerprint string `path:"fingerprint"`
 	Binary      bool   `query:"binary"`
+	Minimal     bool   `query:"minimal" doc:"Without what is of no use now: user IDs that are not valid, ended subkeys to encrypt, older self-signatures."`
 }
 
 func (s *site) apiExport(ctx context.Context, a gateway.Actor, in *exportQuestion) (*fileAnswer, error) {
-	f, err := s.Gateway.ExportCertificate(ctx, a, in.Fingerprint, in.Binary)
+	f, err := s.Gateway.ExportCertificate(ctx, a, in.Fingerprint, gateway.ExportForm{Binary: in.Binary, Minimal: in.Minimal})
 	if err != nil {
 		return nil, err
 	}

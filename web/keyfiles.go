@@ -25,7 +25,8 @@ func downloadArmored(v *visit) error { return v.downloadCertificate(false) }
 func downloadBinary(v *visit) error  { return v.downloadCertificate(true) }
 
 func (v *visit) downloadCertificate(binary bool) error {
-	f, err := v.Gateway.ExportCertificate(v.r.Context(), v.actor(), v.r.PathValue("fingerprint"), binary)
+	form := gateway.ExportForm{Binary: binary, Minimal: v.r.URL.Query().Get("minimal") != ""}
+	f, err := v.Gateway.ExportCertificate(v.r.Context(), v.actor(), v.r.PathValue("fingerprint"), form)
 	if err != nil {
 		return err
 	}

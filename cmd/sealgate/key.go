@@ -150,6 +150,7 @@ type keyExport struct {
 	Fingerprint    string `arg:"" help:"Fingerprint."`
 	Output         string `short:"o" default:"-" help:"File to write, or - for standard output."`
 	Binary         bool   `help:"Binary instead of armored."`
+	Minimal        bool   `help:"Without what is of no use now: ended subkeys, older self-signatures."`
 	Secret         bool   `help:"The secret key, protected by the passphrase in --passphrase-file."`
 	PassphraseFile string `help:"File whose first line protects the exported secret key."`
 }
@@ -170,7 +171,7 @@ func (k *keyExport) Run(s *session) error {
 		if k.Secret {
 			f, err = p.gateway.ExportSecretKey(s.ctx, cli, fingerprint, passphrase)
 		} else {
-			f, err = p.gateway.ExportCertificate(s.ctx, cli, fingerprint, k.Binary)
+			f, err = p.gateway.ExportCertificate(s.ctx, cli, fingerprint, gateway.ExportForm{Binary: k.Binary, Minimal: k.Minimal})
 		}
 		if err != nil {
 			return err
