@@ -38,11 +38,14 @@ func (n *Network) ask(ctx context.Context, method, target string, body []byte) (
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	client := n.client()
-	for range maxRedirects + 1 {
+	for hop := range maxRedirects + 1 {
 		if err := checkURL(target); err != nil {
 			return response{}, err
 		}
 		r, next, err := once(ctx, client, method, target, body)
+		if hop > 0 && errors.Is(err, errNoName) { // the name that was asked for does exist, and decides
+			return response{}, errors.New("the server redirects to a name that does not exist")
+		}
 		if err != nil || next == "" {
 			return r, inWords(err, limit)
 		}

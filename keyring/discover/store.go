@@ -19,6 +19,7 @@ type Kind string
 const (
 	ForAddress Kind = "address" // certificates of an address that has none
 	ForRefresh Kind = "refresh" // newer signatures of a known certificate
+	ForSigner  Kind = "signer"  // who signed a message with a key that is not known
 )
 
 // Times of lookups.
@@ -39,7 +40,7 @@ const (
 // Lookup is one thing to ask, and what came of it.
 type Lookup struct {
 	Kind     Kind
-	Subject  string // folded address, or fingerprint
+	Subject  string // folded address, fingerprint, or SignerSubject
 	GroupID  string // whose mail asked first; "" for none
 	Waiting  bool
 	Attempts int
@@ -55,30 +56,50 @@ type Store struct{ db *gorm.DB }
 // NewStore returns the store in db.
 func NewStore(db *gorm.DB) *Store { return &Store{db: db} }
 
-// Enqueue has something looked up in the background, unless it waits already or was asked within a day. Beyond 10,000
-// waiting lookups nothing is queued.
+// Enqueue has an address or a signer looked up in the background, unless it waits already or was asked within a day. Beyond
+// 10,000 of them nothing is queued; the refreshes of known certificates do not count, so that no stranger's mail keeps a
+// revocation out.
 func (s *Store) Enqueue(ctx context.Context, kind Kind, subject, groupID string, at time.Time) error {
 	var n int64
-	db := s.db.WithContext(ctx)
-	if err := db.Model(&lookupRow{}).Where("state = ?", waiting).Count(&n).Error; err != nil || n >= maxWaiting {
+	err := s.db.WithContext(ctx).Model(&lookupRow{}).Where("state = ? AND kind <> ?", waiting, string(ForRefresh)).Count(&n).Error
+	if err != nil || n >= maxWaiting {
 		return wrap("queue lookup", err)
 	}
-	row := lookupRow{Kind: string(kind), Subject: subject, GroupID: groupID, State: waiting, DueMS: at.UnixMilli()}
-	if err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
-		return wrap("queue lookup", err)
-	}
-	err := db.Model(&lookupRow{}).
-		Where("kind = ? AND subject = ? AND state = ? AND asked_ms <= ?", row.Kind, subject, done, at.Add(-askAgain).UnixMilli()).
-		Updates(map[string]any{"state": waiting, "attempts": 0, "due_ms": at.UnixMilli(), "group_id": groupID}).Error
-	return wrap("queue lookup", err)
+	_, err = s.queue(ctx, lookupRow{Kind: string(kind), Subject: subject, GroupID: groupID, DueMS: at.UnixMilli()}, at)
+	return err
 }
 
-// Claim takes the lookup that is due longest, for five minutes; false when none is. Several processes never hold the same.
-func (s *Store) Claim(ctx context.Context, at time.Time) (Lookup, bool, error) {
+// EnqueueRefresh has a known certificate asked for when it is due, unless it waits already or was asked within a day. It
+// tells whether it was queued.
+func (s *Store) EnqueueRefresh(ctx context.Context, fingerprint string, at, due time.Time) (bool, error) {
+	return s.queue(ctx, lookupRow{Kind: string(ForRefresh), Subject: fingerprint, DueMS: due.UnixMilli()}, at)
+}
+
+// queue makes a row wait, if it is new or was asked for a day ago.
+func (s *Store) queue(ctx context.Context, row lookupRow, at time.Time) (bool, error) {
+	db := s.db.WithContext(ctx)
+	row.State = waiting
+	created := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	if created.Error != nil || created.RowsAffected > 0 {
+		return created.Error == nil, wrap("queue lookup", created.Error)
+	}
+	again := db.Model(&lookupRow{}).
+		Where("kind = ? AND subject = ? AND state = ? AND asked_ms <= ?", row.Kind, row.Subject, done, at.Add(-askAgain).UnixMilli()).
+		Updates(map[string]any{"state": waiting, "attempts": 0, "due_ms": row.DueMS, "group_id": row.GroupID})
+	return again.RowsAffected > 0, wrap("queue lookup", again.Error)
+}
+
+// Claim takes the lookup of some kinds, or of any when none is named, that is due longest, for five minutes; false when
+// none is. Several processes never hold the same.
+func (s *Store) Claim(ctx context.Context, at time.Time, kinds ...Kind) (Lookup, bool, error) {
 	db := s.db.WithContext(ctx)
 	for {
 		var row lookupRow
-		err := db.Where("state = ? AND due_ms <= ?", waiting, at.UnixMilli()).Order("due_ms, kind, subject").Take(&row).Error
+		due := db.Where("state = ? AND due_ms <= ?", waiting, at.UnixMilli())
+		if len(kinds) > 0 {
+			due = due.Where("kind IN ?", kinds)
+		}
+		err := due.Order("due_ms, kind, subject").Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return Lookup{}, false, nil
 		}
@@ -112,10 +133,10 @@ func (s *Store) Finish(ctx context.Context, l Lookup, r Report, at time.Time) er
 	return wrap("finish lookup", err)
 }
 
-// Lookups returns the newest lookups about addresses, at most limit.
+// Lookups returns the newest lookups about addresses and signers, at most limit.
 func (s *Store) Lookups(ctx context.Context, limit int) ([]Lookup, error) {
 	var rows []lookupRow
-	err := s.db.WithContext(ctx).Where("kind = ?", string(ForAddress)).Order("asked_ms DESC, subject").Limit(limit).Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("kind <> ?", string(ForRefresh)).Order("asked_ms DESC, subject").Limit(limit).Find(&rows).Error
 	var all []Lookup
 	for _, r := range rows {
 		all = append(all, r.lookup())
