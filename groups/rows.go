@@ -1,6 +1,9 @@
 package groups
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 type groupRow struct {
 	ID               string   `gorm:"column:id;primaryKey"`
@@ -16,6 +19,7 @@ type groupRow struct {
 	AttachKey        bool     `gorm:"column:attach_key"`
 	Autocrypt        bool     `gorm:"column:autocrypt"`
 	InlineIn         InlineIn `gorm:"column:inline_in"`
+	Owners           string   `gorm:"column:owners"`
 	CreatedMS        int64    `gorm:"column:created_ms"`
 	UpdatedMS        int64    `gorm:"column:updated_ms"`
 }
@@ -29,7 +33,7 @@ func rowOfGroup(g Group) groupRow {
 		AutoSignLevel: g.AutoSign, AutoEncryptLevel: g.AutoEncrypt,
 		Mixed: g.Mixed, SubjectTags: g.SubjectTags,
 		HideSubject: g.HideSubject, KeepTicket: g.KeepTicket,
-		AttachKey: g.AttachKey, Autocrypt: g.Autocrypt, InlineIn: g.InlineIn,
+		AttachKey: g.AttachKey, Autocrypt: g.Autocrypt, InlineIn: g.InlineIn, Owners: strings.Join(g.Owners, " "),
 		CreatedMS: g.CreatedAt.UnixMilli(), UpdatedMS: g.UpdatedAt.UnixMilli(),
 	}
 }
@@ -40,9 +44,16 @@ func (r groupRow) group() Group {
 		AutoSign: r.AutoSignLevel, AutoEncrypt: r.AutoEncryptLevel,
 		Mixed: r.Mixed, SubjectTags: r.SubjectTags,
 		HideSubject: r.HideSubject, KeepTicket: r.KeepTicket,
-		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn,
+		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn, Owners: ownersOf(r.Owners),
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
 	}
+}
+
+func ownersOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Fields(text)
 }
 
 type addressRow struct {

@@ -20,6 +20,7 @@ import (
 const (
 	maxAddresses = 200
 	maxRules     = 1000
+	maxOwners    = 20
 	maxName      = 100 // characters
 	maxUsername  = 320 // characters
 	maxCA        = 256 << 10
@@ -53,6 +54,9 @@ func (g Group) canonical() (Group, error) {
 	if g.Addresses, err = canonicalAddresses(g.Addresses); err != nil {
 		return Group{}, err
 	}
+	if g.Owners, err = canonicalOwners(g.Owners); err != nil {
+		return Group{}, err
+	}
 	g.DomainRules, err = canonicalRules(g.DomainRules)
 	return g, err
 }
@@ -74,6 +78,24 @@ func canonicalAddresses(addresses []string) ([]string, error) {
 		canonical, err := canonicalAddress(a)
 		if err != nil {
 			return nil, invalid("addresses", "%q is not a mail address; write it as local@domain", plain(a))
+		}
+		if !slices.Contains(all, canonical) {
+			all = append(all, canonical)
+		}
+	}
+	return all, nil
+}
+
+// canonicalOwners keeps each owner once; owners are told apart by blanks where they are stored, so none may hold one.
+func canonicalOwners(owners []string) ([]string, error) {
+	if len(owners) > maxOwners {
+		return nil, invalid("owners", "a group can have at most %d owners; name a mailing list", maxOwners)
+	}
+	var all []string
+	for _, a := range owners {
+		canonical, err := canonicalAddress(a)
+		if err != nil || strings.ContainsAny(canonical, " \t") {
+			return nil, invalid("owners", "%q is not a mail address for an owner; write it as local@domain", plain(a))
 		}
 		if !slices.Contains(all, canonical) {
 			all = append(all, canonical)

@@ -19,6 +19,7 @@ type certificateRow struct {
 	CreatedMS     int64  `gorm:"column:created_ms"`
 	ExpiresMS     int64  `gorm:"column:expires_ms"`
 	Revoked       bool   `gorm:"column:revoked"`
+	BreaksMS      int64  `gorm:"column:breaks_ms"`
 	ImportedMS    int64  `gorm:"column:imported_ms"`
 	UpdatedMS     int64  `gorm:"column:updated_ms"`
 }
@@ -45,8 +46,8 @@ type keyRow struct {
 // TableName implements gorm's Tabler.
 func (keyRow) TableName() string { return "certificate_keys" }
 
-// describe writes into the row what c says.
-func (r *certificateRow) describe(c *Certificate) {
+// describe writes into the row what c says at an instant.
+func (r *certificateRow) describe(c *Certificate, at time.Time) {
 	r.Fingerprint = c.Fingerprint
 	r.Packets = c.material.bytes()
 	r.CreatedMS = c.Created.UnixMilli()
@@ -55,6 +56,10 @@ func (r *certificateRow) describe(c *Certificate) {
 		r.ExpiresMS = c.Expires.UnixMilli()
 	}
 	r.Revoked = c.Revoked
+	r.BreaksMS = 0
+	if breaks := c.Breaks(at); !breaks.IsZero() {
+		r.BreaksMS = breaks.UnixMilli()
+	}
 }
 
 // certificate reads a stored row, judged at an instant. The packets are verified again: a database is no authority.

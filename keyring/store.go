@@ -79,7 +79,9 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 	if change.Outcome == Unchanged {
 		return change, nil
 	}
-	row.describe(now)
+	now.HasSecret = row.SecretVersion > 0
+	now.secretKeys = strings.Fields(row.SecretKeys)
+	row.describe(now, at)
 	row.State, row.UpdatedMS = string(state), at.UnixMilli()
 	return change, saveRow(tx, &row, now)
 }
