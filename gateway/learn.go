@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
@@ -47,7 +49,7 @@ func (g *Gateway) learn(ctx context.Context, article archive.Article, original [
 			return err
 		}
 	}
-	return g.lookFor(ctx, article.GroupID, m.From)
+	return g.QueueLookups(ctx, article.GroupID, m.From)
 }
 
 // remember moves the Autocrypt state of the sender forward. older tells that the message shows nothing new.
@@ -88,9 +90,10 @@ func (g *Gateway) mailOf(original []byte, opened pgpmime.Opened) discover.Mail {
 	return m
 }
 
-// lookForMissing has the recipients that a plan has no certificate for looked up in the background.
-func (g *Gateway) lookForMissing(ctx context.Context, p Plan) {
-	if g.Discovery == nil {
+// lookForMissing tells the worker which recipients a plan has no certificate for. A mail program waits for the answer, so
+// nothing is asked of the database here: the worker does that in QueueLookups.
+func (g *Gateway) lookForMissing(p Plan) {
+	if g.Discovery == nil || g.Discovery.Worker == nil {
 		return
 	}
 	var missing []string
@@ -99,28 +102,54 @@ func (g *Gateway) lookForMissing(ctx context.Context, p Plan) {
 			missing = append(missing, r.Address)
 		}
 	}
-	if err := g.lookFor(ctx, p.Group.ID, missing); err != nil && ctx.Err() == nil {
-		g.Log.ErrorContext(ctx, "queue lookups", "group", p.Group.ID, "error", err)
+	if len(missing) > 0 {
+		g.Discovery.Worker.Want(p.Group.ID, missing)
 	}
 }
 
-// lookFor queues a lookup of each address that has no certificate at all.
-func (g *Gateway) lookFor(ctx context.Context, groupID string, addresses []string) error {
-	found, err := g.Keyring.ByAddress(ctx, addresses, g.Now())
+// QueueLookups has each address looked up in the background that is not ours and has no certificate, or none that will be
+// of use again. groupID is whose mail it is about.
+func (g *Gateway) QueueLookups(ctx context.Context, groupID string, addresses []string) error {
+	if g.Discovery == nil || len(addresses) == 0 {
+		return nil
+	}
+	now := g.Now()
+	found, err := g.Keyring.ByAddress(ctx, addresses, now)
+	if err != nil {
+		return fmt.Errorf("queue lookups: %w", err)
+	}
+	owners, err := g.addressOwners(ctx)
 	if err != nil {
 		return fmt.Errorf("queue lookups: %w", err)
 	}
 	for _, address := range addresses {
-		if len(found[address]) > 0 {
-			continue
-		}
 		canonical, err := keyring.CanonicalAddress(address)
-		if err != nil {
+		if err != nil || hasOne(found[address], now) || owners[keyring.Fold(canonical)] != "" {
 			continue
 		}
-		if err := g.Discovery.Store.Enqueue(ctx, discover.ForAddress, keyring.Fold(canonical), groupID, g.Now()); err != nil {
+		if err := g.queueLookup(ctx, discover.ForAddress, keyring.Fold(canonical), groupID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// hasOne tells whether an address needs no lookup: a certificate is in use, or waits for a person, or a person said no. One
+// that expired or was revoked may have a successor; the daily refresh asks for the certificate itself only.
+func hasOne(certificates []*keyring.Certificate, at time.Time) bool {
+	return slices.ContainsFunc(certificates, func(c *keyring.Certificate) bool {
+		switch c.ForEncryption(at) {
+		case keyring.Usable, keyring.NotApproved, keyring.BlockedByUs:
+			return true
+		}
+		return false
+	})
+}
+
+// queueLookup queues one question and wakes the worker.
+func (g *Gateway) queueLookup(ctx context.Context, kind discover.Kind, subject, groupID string) error {
+	if err := g.Discovery.Store.Enqueue(ctx, kind, subject, groupID, g.Now()); err != nil {
+		return err
 	}
 	if g.Discovery.Worker != nil {
 		g.Discovery.Worker.Wake()

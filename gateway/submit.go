@@ -103,6 +103,7 @@ type letter struct {
 	subject   *string // replaces the message's, nil keeps it
 	sign      groups.Toggle
 	encrypt   groups.Toggle
+	also      func(tx *gorm.DB) error // what is written together with it, or nil
 }
 
 // readLetter checks what a ticket system submitted and reads its toggles.
@@ -179,7 +180,7 @@ func (g *Gateway) send(ctx context.Context, a Actor, l letter) error {
 	if err != nil {
 		return err
 	}
-	g.lookForMissing(ctx, plan)
+	g.lookForMissing(plan)
 	if len(plan.Decision.Refusals) > 0 {
 		return refusalOf(plan.Decision)
 	}
@@ -249,6 +250,9 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 			if _, err := g.Queue.Put(ctx, tx, queued(l, messageID, c, g.Now()), c.outgoing); err != nil {
 				return err
 			}
+		}
+		if l.also != nil {
+			return l.also(tx)
 		}
 		return nil
 	})

@@ -28,7 +28,8 @@ func (p *parts) discovery(c discoverConfig, g *gateway.Gateway) *gateway.Discove
 		Look:   discover.Look{Autocrypt: c.Autocrypt, Attached: c.Attachments},
 	}
 	d.Worker = &discover.Worker{
-		Store: d.Store, Finder: d.Finder, Propose: g.Propose, AddressesOf: g.AddressesOf, Now: g.Now, Log: p.log,
+		Store: d.Store, Finder: d.Finder, Propose: g.Propose, AddressesOf: g.AddressesOf,
+		Wanted: g.QueueLookups, Now: g.Now, Log: p.log,
 	}
 	if c.Refresh {
 		d.Worker.Known = g.EachForeign
