@@ -11,7 +11,7 @@ import (
 var layers = [][]string{
 	{"gateway/pgpmime/armor"},
 	{"gateway/pgpmime/pgp"},
-	{"gateway/pgpmime", "keyring/seal", "gateway/activity", "gateway/batch", "migrations"},
+	{"gateway/pgpmime", "keyring/seal", "gateway/activity", "gateway/batch", "migrations", "keyring/publish"},
 	{"keyring/kms/local"},
 	{"keyring/kms"},
 	{"keyring"},
@@ -75,6 +75,7 @@ func TestPurePackagesStayPure(t *testing.T) {
 		"gateway/pgpmime/pgp":   {"gorm.io/gorm", "net", "net/http", "os", "os/exec", "log", "log/slog"},
 		"gateway/pgpmime/armor": {"gorm.io/gorm", "net", "net/http", "os", "os/exec", "log", "log/slog"},
 		"keyring/kms":           {"net", "net/http", "os", "os/exec"},
+		"keyring/publish":       {"gorm.io/gorm", "net", "net/http", "os", "os/exec", "log", "log/slog", "time"},
 	}
 	for pkg, names := range forbidden {
 		imports := strings.Fields(strings.Join(goList(t, "-f", "{{join .Imports \" \"}}", module+pkg), " "))

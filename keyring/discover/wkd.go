@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sealgate/sealgate/keyring"
+	"github.com/sealgate/sealgate/keyring/publish"
 )
 
 // wkd asks the web key directory of the address's domain (draft-koch-openpgp-webkey-service, section 3.1): the advanced
@@ -14,7 +15,7 @@ import (
 // that does not answer, is the end: else whoever can silence it would choose what is believed.
 func (f *Finder) wkd(ctx context.Context, address string, r *Report) {
 	local, domain, _ := cutAddress(address)
-	path := hashLocalPart(local) + "?l=" + strings.ReplaceAll(url.QueryEscape(local), "+", "%20")
+	path := publish.Hash(local) + "?l=" + strings.ReplaceAll(url.QueryEscape(local), "+", "%20")
 	advanced := "https://openpgpkey." + domain + "/.well-known/openpgpkey/" + domain + "/hu/" + path
 	if err := f.wkdAt(ctx, domain, address, advanced, r); !errors.Is(err, errNoName) {
 		return

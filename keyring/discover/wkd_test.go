@@ -8,12 +8,6 @@ import (
 	"github.com/sealgate/sealgate/keyring"
 )
 
-func TestTheHashOfALocalPart(t *testing.T) {
-	if got := hashLocalPart("Joe.Doe"); got != "iy9q119eutrkn8s1mk4r39qejnbu3n5q" {
-		t.Errorf("%s", got)
-	}
-}
-
 func TestWKDAsksTheAdvancedHostFirst(t *testing.T) {
 	joe := newKey(t, "Joe.Doe@example.test")
 	cases := map[string]struct {
