@@ -91,6 +91,9 @@ func once(ctx context.Context, client *http.Client, method, target string, body 
 	}
 	r = response{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	r.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil { // the end of a connection that is cut off here may look like the end of the answer
+		err = ctx.Err()
+	}
 	if err == nil && len(r.body) > maxAnswer {
 		return response{}, "", fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)
 	}
