@@ -133,35 +133,42 @@ func (g *Gateway) threadOf(ctx context.Context, a Actor, id string) (archive.Art
 	return g.articleFor(ctx, a, id)
 }
 
-// writeDraft writes the message. The library encodes; Bcc never enters it.
+// writeDraft writes the message. Bcc never enters it.
 func (g *Gateway) writeDraft(d Draft, thread archive.Article) ([]byte, error) {
-	// The library writes the field set last at the top.
+	return g.writeText(d.Text, func(h *message.Header) {
+		if thread.MessageID != "" {
+			h.SetMsgIDList("References", []string{thread.MessageID})
+			h.SetMsgIDList("In-Reply-To", []string{thread.MessageID})
+		}
+		h.SetSubject(oneLine(d.Subject))
+		if len(d.Cc) > 0 {
+			h.SetAddressList("Cc", addressList(d.Cc))
+		}
+		h.SetAddressList("To", addressList(d.To))
+		h.SetAddressList("From", addressList([]string{d.From}))
+	})
+}
+
+// writeText writes a message of plain text with the fields that describe sets. The library encodes, and writes the field
+// set last at the top.
+func (g *Gateway) writeText(text string, describe func(*message.Header)) ([]byte, error) {
 	var h message.Header
 	h.Set("Content-Transfer-Encoding", "quoted-printable")
 	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
 	h.Set("MIME-Version", "1.0")
-	if thread.MessageID != "" {
-		h.SetMsgIDList("References", []string{thread.MessageID})
-		h.SetMsgIDList("In-Reply-To", []string{thread.MessageID})
-	}
 	h.SetMessageID(newID() + "@" + g.Domain)
 	h.SetDate(g.Now())
-	h.SetSubject(oneLine(d.Subject))
-	if len(d.Cc) > 0 {
-		h.SetAddressList("Cc", addressList(d.Cc))
-	}
-	h.SetAddressList("To", addressList(d.To))
-	h.SetAddressList("From", []*message.Address{{Address: d.From}})
+	describe(&h)
 	var b bytes.Buffer
 	w, err := message.CreateSingleInlineWriter(&b, h)
 	if err != nil {
-		return nil, fmt.Errorf("write draft: %w", err)
+		return nil, fmt.Errorf("write message: %w", err)
 	}
-	if _, err := w.Write([]byte(crlf(d.Text))); err != nil {
-		return nil, fmt.Errorf("write draft: %w", err)
+	if _, err := w.Write([]byte(crlf(text))); err != nil {
+		return nil, fmt.Errorf("write message: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("write draft: %w", err)
+		return nil, fmt.Errorf("write message: %w", err)
 	}
 	return b.Bytes(), nil
 }

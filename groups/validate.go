@@ -54,7 +54,7 @@ func (g Group) canonical() (Group, error) {
 	if g.Addresses, err = canonicalAddresses(g.Addresses); err != nil {
 		return Group{}, err
 	}
-	if g.Owners, err = canonicalOwners(g.Owners); err != nil {
+	if g.Owners, err = canonicalOwners(g.Owners, g.Addresses); err != nil {
 		return Group{}, err
 	}
 	g.DomainRules, err = canonicalRules(g.DomainRules)
@@ -86,8 +86,9 @@ func canonicalAddresses(addresses []string) ([]string, error) {
 	return all, nil
 }
 
-// canonicalOwners keeps each owner once; owners are told apart by blanks where they are stored, so none may hold one.
-func canonicalOwners(owners []string) ([]string, error) {
+// canonicalOwners keeps each owner once; owners are told apart by blanks where they are stored, so none may hold one. The
+// group's own addresses are none: a warning to them would become a ticket.
+func canonicalOwners(owners, own []string) ([]string, error) {
 	if len(owners) > maxOwners {
 		return nil, invalid("owners", "a group can have at most %d owners; name a mailing list", maxOwners)
 	}
@@ -96,6 +97,9 @@ func canonicalOwners(owners []string) ([]string, error) {
 		canonical, err := canonicalAddress(a)
 		if err != nil || strings.ContainsAny(canonical, " \t") {
 			return nil, invalid("owners", "%q is not a mail address for an owner; write it as local@domain", plain(a))
+		}
+		if slices.Contains(own, canonical) {
+			return nil, invalid("owners", "%s is an address of the group itself; name a person, or an address that no ticket system reads", canonical)
 		}
 		if !slices.Contains(all, canonical) {
 			all = append(all, canonical)

@@ -20,36 +20,44 @@ func (a *Archive) Waiting(ctx context.Context, groups []string) ([]string, error
 	return ids, nil
 }
 
-// WaitingKey is a key that articles wait for.
+// WaitingKey is a key that articles of one group wait for.
 type WaitingKey struct {
+	GroupID  string
 	KeyID    string    // 16 upper-case hex digits; all zero for a reader who is not named
 	Articles int       // how many wait for it
+	Closed   int       // how many of them came encrypted to it; the others wait to be verified
 	Since    time.Time // when the oldest of them came
 }
 
 // maxWaitingKeys bounds one answer of WaitingKeys.
-const maxWaitingKeys = 200
+const maxWaitingKeys = 500
 
 // WaitingKeys returns the keys that articles of these groups, or of every group for nil, wait for: those that most wait
-// for first, at most 200. One query.
+// for first, at most 500. One query.
 func (a *Archive) WaitingKeys(ctx context.Context, groups []string) ([]WaitingKey, error) {
 	find := a.db.WithContext(ctx).Table("article_keys").
-		Select("article_keys.key_id AS key_id, COUNT(*) AS articles, MIN(articles.received_ms) AS since_ms").
-		Joins("JOIN articles ON articles.id = article_keys.article_id")
+		Select("articles.group_id AS group_id, article_keys.key_id AS key_id, COUNT(*) AS articles, " +
+			"COUNT(article_readers.article_id) AS closed, MIN(articles.received_ms) AS since_ms").
+		Joins("JOIN articles ON articles.id = article_keys.article_id").
+		Joins("LEFT JOIN article_readers ON article_readers.article_id = article_keys.article_id AND article_readers.key_id = article_keys.key_id")
 	if groups != nil {
 		find = find.Where("articles.group_id IN ?", groups)
 	}
 	var rows []struct {
+		GroupID  string
 		KeyID    string
 		Articles int
+		Closed   int
 		SinceMs  int64
 	}
-	if err := find.Group("article_keys.key_id").Order("articles DESC, article_keys.key_id").Limit(maxWaitingKeys).Scan(&rows).Error; err != nil {
+	err := find.Group("articles.group_id, article_keys.key_id").
+		Order("COUNT(*) DESC, article_keys.key_id, articles.group_id").Limit(maxWaitingKeys).Scan(&rows).Error
+	if err != nil {
 		return nil, fmt.Errorf("list keys that articles wait for: %w", err)
 	}
 	var keys []WaitingKey
 	for _, r := range rows {
-		keys = append(keys, WaitingKey{r.KeyID, r.Articles, time.UnixMilli(r.SinceMs).UTC()})
+		keys = append(keys, WaitingKey{r.GroupID, r.KeyID, r.Articles, r.Closed, time.UnixMilli(r.SinceMs).UTC()})
 	}
 	return keys, nil
 }

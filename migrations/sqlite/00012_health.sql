@@ -7,16 +7,17 @@ ALTER TABLE certificates ADD COLUMN breaks_ms BIGINT NOT NULL DEFAULT 0;
 UPDATE certificates SET breaks_ms = expires_ms;
 CREATE INDEX certificates_breaks ON certificates (state, breaks_ms);
 
--- A warning that was sent, so that each is sent once. breaks_ms tells warnings before and after an extension apart.
+-- A warning that was sent to an owner of a group, so that each is sent once.
 CREATE TABLE health_warnings (
-  fingerprint  TEXT    NOT NULL REFERENCES certificates (fingerprint) ON DELETE CASCADE,
-  group_id     TEXT    NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
-  days         INTEGER NOT NULL, -- 60, 30 or 7
-  breaks_ms    BIGINT  NOT NULL,
-  sent_ms      BIGINT  NOT NULL,
-  PRIMARY KEY (fingerprint, group_id, days, breaks_ms)
+  group_id   TEXT    NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+  owner      TEXT    NOT NULL,
+  about      TEXT    NOT NULL, -- certificate, address, key
+  subject    TEXT    NOT NULL, -- fingerprint, address, key id
+  days       INTEGER NOT NULL, -- before the end of a certificate: 60, 30, 7, 0
+  breaks_ms  BIGINT  NOT NULL, -- the end that was warned of: a later one is another
+  sent_ms    BIGINT  NOT NULL,
+  PRIMARY KEY (group_id, owner, about, subject, days, breaks_ms)
 );
-CREATE INDEX health_warnings_group ON health_warnings (group_id);
 
 -- +goose Down
 DROP TABLE health_warnings;
