@@ -64,6 +64,8 @@ type Gateway struct {
 	Log      *slog.Logger
 	// Discovery finds certificates that nobody imported; nil means that nothing is looked for.
 	Discovery *Discovery
+	// Publishing says what everybody may read of our own certificates.
+	Publishing Publishing
 	// MailboxStatus tells how the sync of a mailbox does; nil when this process runs none.
 	MailboxStatus func(mailboxID string) (mailbox.Status, bool)
 }
