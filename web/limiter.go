@@ -17,9 +17,17 @@ const (
 	maxTracked      = 10_000           // keys in memory; the one that was idle longest goes first
 )
 
+// Limits of questions by strangers about our own certificates, from one network. A customer's mail program asks a few times
+// a day; a whole company behind one address asks more.
+const (
+	questionsAtOnce = 120
+	askAgainAfter   = time.Second / 2 // one more question
+)
+
 // limiter counts tries per key as a leaking bucket. Its memory is bounded; it is safe for concurrent use.
 type limiter struct {
 	now  func() time.Time
+	leak time.Duration // for one more try
 	mu   sync.Mutex
 	used map[string]bucket
 }
@@ -29,8 +37,8 @@ type bucket struct {
 	at    time.Time
 }
 
-func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, used: map[string]bucket{}}
+func newLimiter(now func() time.Time, leak time.Duration) *limiter {
+	return &limiter{now: now, leak: leak, used: map[string]bucket{}}
 }
 
 // try counts one try of a key and tells whether it is within the limit.
@@ -57,7 +65,7 @@ func (l *limiter) forget(key string) {
 
 func (l *limiter) leaked(key string) bucket {
 	b := l.used[key]
-	b.level = max(0, b.level-l.now().Sub(b.at).Seconds()/tryAgainAfter.Seconds())
+	b.level = max(0, b.level-l.now().Sub(b.at).Seconds()/l.leak.Seconds())
 	return b
 }
 
@@ -76,6 +84,9 @@ func (s *site) mayTryLogin(r *http.Request, name string) bool {
 	network := networkOf(r)
 	return s.logins.try(network, triesPerNetwork) && s.logins.try(loginKey(r, name), triesPerName)
 }
+
+// mayAsk counts a question of somebody who need not log in.
+func (s *site) mayAsk(r *http.Request) bool { return s.strangers.try(networkOf(r), questionsAtOnce) }
 
 // rightLogin forgets the tries of a name. Those of the network stay, so that somebody with one right password cannot
 // go on guessing others for ever.

@@ -156,7 +156,7 @@ func TestLoginsAreLimited(t *testing.T) {
 }
 
 func TestLimiterMemoryIsBounded(t *testing.T) {
-	l := newLimiter(time.Now)
+	l := newLimiter(time.Now, tryAgainAfter)
 	for i := range maxTracked + 100 {
 		l.try(strings.Repeat("x", i%7)+string(rune(i)), 5)
 	}

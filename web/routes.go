@@ -32,6 +32,9 @@ func routes() []route {
 		{pattern: "GET /login", public: true, do: loginForm},
 		{pattern: "POST /login", public: true, limit: draftLimit, do: login},
 		{pattern: "POST /logout", do: logout},
+		{pattern: "GET /keys", public: true, do: publicKeys},
+		{pattern: "GET /keys/{address}", public: true, do: publicKey},
+		{pattern: "GET /keys/{address}/certificate.asc", public: true, do: publicDownload},
 		{pattern: "GET /{$}", do: overview},
 
 		{pattern: "GET /compose", roles: writers, do: composeForm},

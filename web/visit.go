@@ -28,12 +28,14 @@ type site struct {
 	templates map[string]*template.Template // by page
 	assets    assets
 	logins    *limiter
+	strangers *limiter // who ask for what everybody may read
 	settingUp sync.Mutex // one set-up at a time, so that its token makes one admin
 }
 
 func newSite(s *Server) *site {
 	store := sessionStore{db: s.Gateway.DB, now: s.Gateway.Now}
-	site := &site{Server: s, store: store, assets: readAssets(), logins: newLimiter(s.Gateway.Now)}
+	now := s.Gateway.Now
+	site := &site{Server: s, store: store, assets: readAssets(), logins: newLimiter(now, tryAgainAfter), strangers: newLimiter(now, askAgainAfter)}
 	site.sessions = site.newSessions(store)
 	site.templates = parseTemplates(site.assets)
 	return site

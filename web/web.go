@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/keyring/publish"
 	"github.com/sealgate/sealgate/keyring/seal"
 )
 
@@ -21,6 +22,7 @@ type Server struct {
 	Spool      *seal.Spool // where dumps wait, sealed, while they are imported
 	SetupToken string      // the one-time token for the first admin; "" when an admin exists
 	Secure     bool        // cookies are for HTTPS only; false only for a loopback listener without TLS
+	Proxies    Proxies     // who may say for whom they ask
 	Log        *slog.Logger
 }
 
@@ -31,8 +33,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.Handle("GET /static/", site.staticFiles())
 	mux.Handle("/api/", site.api())
+	mux.HandleFunc(publish.Below+"/", site.webKeyDirectory)
 	mux.Handle("/", site.sessions.LoadAndSave(site.pages()))
-	return site.recovering(securityHeaders(site.sameOrigin(mux)))
+	return site.recovering(s.Proxies.behind(securityHeaders(site.sameOrigin(mux))))
 }
 
 // healthy answers load balancers, which do not log in.

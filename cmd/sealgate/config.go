@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/web"
 )
 
 // config is the configuration file: infrastructure only. Groups, mailboxes, keys and people live in the database.
@@ -27,6 +28,7 @@ type config struct {
 	Log      logConfig `yaml:"log" envPrefix:"LOG_"`
 
 	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
+	Publish  publishConfig  `yaml:"publish" envPrefix:"PUBLISH_"`
 }
 
 // discoverConfig says where certificates are looked for that nobody imported. All of it makes proposals only.
@@ -55,7 +57,8 @@ type tlsConfig struct {
 type listen struct {
 	Submission []string `yaml:"submission" env:"SUBMISSION"`
 	IMAP       []string `yaml:"imap" env:"IMAP"`
-	Web        string   `yaml:"web" env:"WEB"` // modes: implicit, plain
+	Web        string   `yaml:"web" env:"WEB"`         // modes: implicit, plain
+	Proxies    []string `yaml:"proxies" env:"PROXIES"` // addresses and networks whose X-Forwarded-For field is believed
 }
 
 // limits bound what mail may cost.
@@ -100,6 +103,7 @@ func defaults() config {
 		},
 		Log:      logConfig{Level: "info", Format: "text"},
 		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
+		Publish:  publishConfig{WKD: true, Page: true, Keyserver: "https://keys.openpgp.org"},
 	}
 }
 
@@ -161,8 +165,11 @@ func (c *config) check() error {
 	if _, err := logger(c.Log, nil); err != nil {
 		return err
 	}
-	if err := c.Discover.check(); err != nil {
+	if err := errors.Join(c.Discover.check(), c.Publish.check()); err != nil {
 		return err
+	}
+	if _, err := web.ParseProxies(c.Listen.Proxies); err != nil {
+		return fmt.Errorf("configuration: listen.proxies: %w", err)
 	}
 	for _, l := range append(append([]string{c.Listen.Web}, c.Listen.Submission...), c.Listen.IMAP...) {
 		if _, err := c.endpoint(l); err != nil {

@@ -65,6 +65,9 @@ func TestBadConfigurationIsSaid(t *testing.T) {
 		"ratio of one":       {"limits:\n  decompressed_ratio: 1\n", "limits.decompressed_ratio is 1; choose a number from 10 to 10000"},
 		"no session keys":    {"limits:\n  session_keys: 0\n", "limits.session_keys is 0"},
 		"no number":          {"limits:\n  session_keys: many\n", "configuration file"},
+		"a name for a proxy": {"listen:\n  proxies: [proxy.test]\n", "listen.proxies: \"proxy.test\" is neither an address"},
+		"HKP for uploads":    {"publish:\n  keyserver: hkps://keys.test\n", "publish.keyserver \"hkps://keys.test\" must be https://HOST"},
+		"keyserver at home":  {"publish:\n  keyserver: https://127.0.0.1\n", "publish.keyserver: 127.0.0.1 is no public name"},
 		"odd log level":      {"log:\n  level: loud\n", "debug, info, warn or error"},
 		"odd log format":     {"log:\n  format: xml\n", "text or json"},
 	} {

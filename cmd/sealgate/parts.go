@@ -71,6 +71,8 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Now:      time.Now,
 		Random:   rand.Reader,
 		Log:      p.log,
+
+		Publishing: c.Publish.publishing(),
 	}
 	g.Queue = &queue.Queue{
 		DB:      p.db,

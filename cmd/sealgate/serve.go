@@ -106,9 +106,13 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 			return m.ID, err
 		},
 	}
+	proxies, err := web.ParseProxies(c.Listen.Proxies)
+	if err != nil {
+		return nil, errors.Join(err, h.closeListeners())
+	}
 	h.web = &http.Server{
 		Handler: (&web.Server{
-			Gateway: p.gateway, Spool: spool, SetupToken: h.setupToken, Secure: h.webSecure(), Log: p.log,
+			Gateway: p.gateway, Spool: spool, SetupToken: h.setupToken, Secure: h.webSecure(), Proxies: proxies, Log: p.log,
 		}).Handler(),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
