@@ -35,7 +35,7 @@ func TestNamesOfInnerServersAreRefused(t *testing.T) {
 		"loopback.test": {"127.0.0.1"}, "metadata.test": {"169.254.169.254"}, "ula.test": {"fd00::1"},
 		"mapped.test": {"::ffff:127.0.0.1"}, "nat64.test": {"64:ff9b::a00:1"}, "several.test": {"10.0.0.1", "::1"},
 	} {
-		w.resolve(name, answers...)
+		w.names.Name(name, answers...)
 	}
 	for _, target := range []string{
 		"https://loopback.test/", "https://metadata.test/", "https://ula.test/", "https://mapped.test/", "https://nat64.test/",
@@ -59,10 +59,10 @@ func TestANameThatChangesItsMindGainsNothing(t *testing.T) {
 	}
 	defer inner.Close()
 	w.serve("rebind.test", answering([]byte("outer"), nil))
-	w.resolve("rebind.test", "127.0.0.1")
+	w.names.Name("rebind.test", "127.0.0.1")
 	r, err := w.get(t.Context(), "https://rebind.test/")
-	if err != nil || string(r.body) != "outer" || len(w.names.asked) != 1 {
-		t.Fatalf("%q, %v, %d lookups", r.body, err, len(w.names.asked))
+	if err != nil || string(r.body) != "outer" || len(w.names.Asked()) != 1 {
+		t.Fatalf("%q, %v, %d lookups", r.body, err, len(w.names.Asked()))
 	}
 	if _, err := w.get(t.Context(), "https://rebind.test/"); !errors.Is(err, ErrForbidden) {
 		t.Errorf("the second answer of the resolver was dialled: %v", err)
@@ -80,7 +80,7 @@ func TestTheSocketLooksAgain(t *testing.T) {
 func TestRedirectsAreCheckedEachTime(t *testing.T) {
 	w := newWorld(t)
 	w.serve("goal.test", answering([]byte("here"), nil))
-	w.resolve("inner.test", "192.168.0.1")
+	w.names.Name("inner.test", "192.168.0.1")
 	w.serve("hops.test", func(out http.ResponseWriter, r *http.Request) {
 		n := strings.TrimPrefix(r.URL.Path, "/")
 		if n == "" || n == "0" {
@@ -134,9 +134,8 @@ func TestAnAnswerIsAtMostOneMegabyte(t *testing.T) {
 
 func TestACertificateForAnotherNameIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.names.answers["victim.test"] = w.names.answers["other.test"]
 	address := w.serve("other.test", answering([]byte("x"), nil))
-	w.resolve("victim.test", address.String())
+	w.names.Name("victim.test", address.String())
 	if _, err := w.get(t.Context(), "https://victim.test/"); err == nil {
 		t.Error("taken")
 	}

@@ -32,11 +32,11 @@ func TestWKDAsksTheAdvancedHostFirst(t *testing.T) {
 			w.serve("example.test", answering(body, seen))
 		}, []Answer{Failed}, 0},
 		"an advanced name that cannot be resolved now is the end": {func(w *world, body []byte, seen *[]string) {
-			w.names.broken["openpgpkey.example.test"] = true
+			w.names.Break("openpgpkey.example.test")
 			w.serve("example.test", answering(body, seen))
 		}, []Answer{Failed}, 0},
 		"an advanced name inside is the end": {func(w *world, body []byte, seen *[]string) {
-			w.resolve("openpgpkey.example.test", "10.0.0.1")
+			w.names.Name("openpgpkey.example.test", "10.0.0.1")
 			w.serve("example.test", answering(body, seen))
 		}, []Answer{Refused}, 0},
 	}
