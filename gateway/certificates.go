@@ -138,10 +138,7 @@ func keyIDsOf(items []*keyring.Item) []string {
 		if item.HasSecret {
 			ids = append(ids, anonymous)
 		}
-		ids = append(ids, item.Certificate.KeyID)
-		for _, s := range item.Certificate.Subkeys {
-			ids = append(ids, s.KeyID)
-		}
+		ids = append(ids, keyIDsOfCertificate(item.Certificate)...)
 	}
 	return ids
 }
@@ -157,15 +154,31 @@ func (g *Gateway) Certificate(ctx context.Context, _ Actor, fingerprint string) 
 	return c, notFound(err)
 }
 
-// SetCertificateState approves, proposes or blocks. Admins only.
+// SetCertificateState approves, proposes or blocks. Articles that waited for a certificate are opened again when it is
+// approved. Admins only.
 func (g *Gateway) SetCertificateState(ctx context.Context, a Actor, fingerprint string, s keyring.State) error {
 	if err := a.allow(groups.Admin); err != nil {
 		return err
 	}
 	e := activity.Entry{Actor: a.Name, Act: "certificate." + string(s), Fingerprint: fingerprint}
-	return notFound(g.change(ctx, e, func(tx *gorm.DB) error {
+	err := g.change(ctx, e, func(tx *gorm.DB) error {
 		return g.Keyring.SetState(ctx, tx, fingerprint, s, g.Now())
-	}))
+	})
+	if err != nil {
+		return notFound(err)
+	}
+	if s == keyring.Approved {
+		c, err := g.Keyring.Get(ctx, fingerprint, g.Now())
+		if err != nil {
+			return notFound(err)
+		}
+		ids := keyIDsOfCertificate(c)
+		if c.HasSecret {
+			ids = append(ids, anonymous)
+		}
+		g.reopenFor(ctx, a, ids)
+	}
+	return nil
 }
 
 // File is something to download.

@@ -49,7 +49,23 @@ func (g *Gateway) learn(ctx context.Context, article archive.Article, original [
 			return err
 		}
 	}
+	if err := g.queueSigner(ctx, article.GroupID, m.From[0], opened.Verdict); err != nil {
+		return err
+	}
 	return g.QueueLookups(ctx, article.GroupID, m.From)
+}
+
+// queueSigner has the key looked up that signed a whole message and that we do not have. What comes is proposed only with
+// a user ID of the sender: a key id alone says nothing about who somebody is.
+func (g *Gateway) queueSigner(ctx context.Context, groupID, from string, v pgpmime.Verdict) error {
+	if v.Signature != pgpmime.UnknownKey || v.SignerID == "" {
+		return nil
+	}
+	known, err := g.Keyring.ByKeyID(ctx, []string{v.SignerID}, g.Now())
+	if err != nil || len(known) > 0 { // it came with this very message
+		return err
+	}
+	return g.queueLookup(ctx, discover.ForSigner, discover.SignerSubject(v.SignerID, keyring.Fold(from)), groupID)
 }
 
 // remember moves the Autocrypt state of the sender forward. older tells that the message shows nothing new.

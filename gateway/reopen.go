@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/keyring"
 	"gorm.io/gorm"
 )
 
@@ -30,6 +32,11 @@ func (g *Gateway) Reopen(ctx context.Context, a Actor, id string) (bool, error) 
 // is logged and stays waiting.
 func (g *Gateway) reopenFor(ctx context.Context, a Actor, keyIDs []string) int {
 	ids, err := g.Archive.WaitingFor(ctx, keyIDs)
+	if err == nil && len(ids) > 0 {
+		if keyIDs, err = g.deciding(ctx, keyIDs); err == nil {
+			ids, err = g.Archive.WaitingFor(ctx, keyIDs)
+		}
+	}
 	if err != nil {
 		g.Log.ErrorContext(ctx, "look up waiting articles", "error", err)
 		return 0
@@ -48,6 +55,25 @@ func (g *Gateway) reopenFor(ctx context.Context, a Actor, keyIDs []string) int {
 		}
 	}
 	return n
+}
+
+// deciding leaves out the keys of certificates that nobody approved and whose secret we do not hold. They open nothing, and
+// an article that they signed would appear again only to say so; it waits on, for the approval.
+func (g *Gateway) deciding(ctx context.Context, keyIDs []string) ([]string, error) {
+	certificates, err := g.Keyring.ByKeyID(ctx, keyIDs, g.Now())
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	if slices.Contains(keyIDs, anonymous) {
+		all = append(all, anonymous)
+	}
+	for _, c := range certificates {
+		if c.HasSecret || c.State == keyring.Approved {
+			all = append(all, keyIDsOfCertificate(c)...)
+		}
+	}
+	return all, nil
 }
 
 // reopen opens the original again. When the verdict is another one, the result appears as a new message threaded to

@@ -9,14 +9,15 @@ import (
 	"github.com/sealgate/sealgate/keyring"
 )
 
-// A key that was blocked when it came opened nothing; once it is approved, the button opens what waits, of one's own groups.
+// A key that was blocked when it came opened nothing. Where its approval opened nothing either, because the process ended in
+// between, the button opens what waits, of one's own groups.
 func TestTheButtonOpensWhatWaits(t *testing.T) {
 	h := newHouse(t)
 	old := newKey(t, "old-desk@desk.test", 0)
 	h.imports(public(t, old), "")
 	block := func(s keyring.State) {
 		t.Helper()
-		if err := h.SetCertificateState(t.Context(), h.admin, fingerprint(old), s); err != nil {
+		if err := h.Keyring.SetState(t.Context(), h.DB, fingerprint(old), s, noon); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -76,14 +76,23 @@ func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string
 // maxRefreshed is how many addresses of a certificate are asked for in a refresh.
 const maxRefreshed = 3
 
-// ByKeyID asks the keyserver for the certificate of a signer who is known by key id only, 16 hexadecimal digits. The
-// certificate that comes must hold a key with this id and a user ID of the address that the message is from.
+// ByKeyID asks for the certificate of a signer who is known by key id only, 16 hexadecimal digits, and by the address that
+// the message is from: the web key directory of the address, and when that has no such key, the keyserver. The certificate
+// that comes must hold a key with this id; of its user IDs only those of the address are kept.
 func (f *Finder) ByKeyID(ctx context.Context, keyID, address string) (Report, error) {
 	if !isKeyID(keyID) {
 		return Report{}, fmt.Errorf("%q is no key id; write 16 hexadecimal digits", keyID)
 	}
+	canonical, err := keyring.CanonicalAddress(address)
+	if err != nil {
+		return Report{}, fmt.Errorf("%q is %w; write it as local@domain", address, err)
+	}
 	var r Report
-	if f.Keyserver == "" {
+	if f.WKD {
+		f.wkd(ctx, canonical, &r)
+		r.Findings = slices.DeleteFunc(r.Findings, func(found Finding) bool { return !holds(found.Item.Certificate, keyID) })
+	}
+	if len(r.Findings) > 0 || f.Keyserver == "" {
 		return r, nil
 	}
 	host, hkp := f.keyserver()
@@ -91,7 +100,7 @@ func (f *Finder) ByKeyID(ctx context.Context, keyID, address string) (Report, er
 	if hkp {
 		target = "https://" + host + "/pks/lookup?op=get&options=mr&search=0x" + keyID
 	}
-	f.byKey(ctx, host, target, []string{address}, &r, func(items []*keyring.Item) ([]*keyring.Item, error) {
+	f.byKey(ctx, host, target, []string{canonical}, &r, func(items []*keyring.Item) ([]*keyring.Item, error) {
 		return withKeyID(items, keyID)
 	})
 	return r, nil
@@ -127,16 +136,16 @@ func isOneOf(known []string) func(string) bool {
 
 func withKeyID(items []*keyring.Item, keyID string) ([]*keyring.Item, error) {
 	for _, i := range items {
-		if i.Certificate.KeyID == keyID {
+		if holds(i.Certificate, keyID) {
 			return []*keyring.Item{i}, nil
-		}
-		for _, s := range i.Certificate.Subkeys {
-			if s.KeyID == keyID {
-				return []*keyring.Item{i}, nil
-			}
 		}
 	}
 	return nil, fmt.Errorf("it holds no key with this id: %w", ErrUnusable)
+}
+
+// holds tells whether one of a certificate's keys has this id.
+func holds(c *keyring.Certificate, keyID string) bool {
+	return c.KeyID == keyID || slices.ContainsFunc(c.Subkeys, func(s keyring.Subkey) bool { return s.KeyID == keyID })
 }
 
 func isFingerprint(s string) bool {
