@@ -117,6 +117,9 @@ func (g *Gateway) endings(ctx context.Context, ending []*keyring.Certificate, se
 	all := make([]EndingCertificate, 0, len(ending))
 	for _, c := range ending {
 		e := EndingCertificate{Certificate: c, Ends: c.Breaks(g.Now())}
+		if e.Ends.IsZero() { // it was found by what was known when it came, and is judged by what is known now
+			continue
+		}
 		e.Days = wholeDays(e.Ends.Sub(g.Now()))
 		e.Groups, e.Own = concerned(c, seen, written)
 		e.Successor = successor(c, candidates, e.Own, laterOf(e.Ends, g.Now()).Add(time.Second))

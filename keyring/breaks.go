@@ -28,6 +28,16 @@ func (c *Certificate) Breaks(at time.Time) time.Time {
 	return time.Time{}
 }
 
+// settling is time enough for a change of our own to count: it may be a second younger than it was made.
+const settling = time.Minute
+
+// settled is the certificate as it will be judged when all changes count.
+func (c *Certificate) settled(at time.Time) *Certificate {
+	later := describe(c.material, c.Entity, at.Add(settling))
+	later.HasSecret, later.secretKeys = c.HasSecret, c.secretKeys
+	return later
+}
+
 // ends are all instants at which something of the certificate ends, in order.
 func (c *Certificate) ends() []time.Time {
 	var ends []time.Time

@@ -69,7 +69,7 @@ func configFor(key *packet.PublicKey, at time.Time) *packet.Config {
 // renewed is a self-signature that says what old says, made anew with another lifetime of the key it binds. Its time is
 // a second after old's at least: of two from one second neither would be the newer.
 func renewed(old *packet.Signature, signer *packet.PublicKey, lifetime uint32, at time.Time) *packet.Signature {
-	if !at.After(old.CreationTime) {
+	if at = at.Truncate(time.Second); !at.After(old.CreationTime) { // signatures know whole seconds
 		at = old.CreationTime.Add(time.Second)
 	}
 	return &packet.Signature{

@@ -57,7 +57,7 @@ func (r *certificateRow) describe(c *Certificate, at time.Time) {
 	}
 	r.Revoked = c.Revoked
 	r.BreaksMS = 0
-	if breaks := c.Breaks(at); !breaks.IsZero() {
+	if breaks := c.settled(at).Breaks(at.Add(settling)); !breaks.IsZero() {
 		r.BreaksMS = breaks.UnixMilli()
 	}
 }
