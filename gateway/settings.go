@@ -26,7 +26,7 @@ func (g *Gateway) SaveGroup(ctx context.Context, a Actor, group groups.Group) (g
 			return err
 		}
 		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "group.saved", GroupID: saved.ID, Detail: map[string]string{
-			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved),
+			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved), "owners": strings.Join(saved.Owners, " "),
 		}})
 	})
 	return saved, notFound(err)

@@ -32,6 +32,7 @@ func (s *site) api() http.Handler {
 	s.certificateAPI(a)
 	s.ownKeyAPI(a)
 	s.keyRulesAPI(a)
+	s.healthAPI(a)
 	s.discoverAPI(a)
 	s.groupAPI(a)
 	s.mailboxAPI(a)

@@ -27,6 +27,7 @@ type groupJSON struct {
 	AttachKey   *bool            `json:"attach_key,omitempty" doc:"The group's certificate is attached to signed or encrypted mail."`
 	Autocrypt   *bool            `json:"autocrypt,omitempty" doc:"Mail leaves with the group's certificate in its header."`
 	InlineIn    string           `json:"inline_in,omitempty" enum:"off,whole,any" doc:"Which inline PGP in incoming mail is opened: none, what is the whole text, blocks among other text too."`
+	Owners      *[]string        `json:"owners,omitempty" doc:"Mail addresses that are warned of certificates that end. Missing keeps what is stored."`
 	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
 }
 
@@ -43,6 +44,8 @@ func groupJSONOf(g groups.Group) groupJSON {
 		AutoSign: string(g.AutoSign), AutoEncrypt: string(g.AutoEncrypt), Mixed: string(g.Mixed), SubjectTags: g.SubjectTags,
 		HideSubject: &g.HideSubject, KeepTicket: &g.KeepTicket, AttachKey: &g.AttachKey, Autocrypt: &g.Autocrypt, InlineIn: string(g.InlineIn),
 	}
+	owners := append([]string{}, g.Owners...)
+	j.Owners = &owners
 	for _, r := range g.DomainRules {
 		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt), r.Inline})
 	}
@@ -54,6 +57,7 @@ func (j groupJSON) group(id string) groups.Group {
 		ID: id, Name: j.Name, Addresses: j.Addresses, Sign: groups.Level(j.Sign), Encrypt: groups.Level(j.Encrypt),
 		AutoSign: groups.Level(j.AutoSign), AutoEncrypt: groups.Level(j.AutoEncrypt), Mixed: groups.Mixed(j.Mixed), SubjectTags: j.SubjectTags,
 		HideSubject: *j.HideSubject, KeepTicket: *j.KeepTicket, AttachKey: *j.AttachKey, Autocrypt: *j.Autocrypt, InlineIn: groups.InlineIn(j.InlineIn),
+		Owners: *j.Owners,
 	}
 	for _, r := range j.DomainRules {
 		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt), Inline: r.Inline})
@@ -71,13 +75,13 @@ func (j groupJSON) withDefaults() groupJSON {
 	return j
 }
 
-// withForms fills in how mail looks where that is left out, with what had it last: a program that knows nothing of it
-// changes nothing, and exposes no subject.
+// withForms fills in how mail looks, and who is warned, where that is left out, with what had it last: a program that
+// knows nothing of it changes nothing, and exposes no subject.
 func (j groupJSON) withForms(last groups.Group) groupJSON {
 	had := groupJSONOf(last)
 	j.HideSubject = cmp.Or(j.HideSubject, had.HideSubject)
 	j.AttachKey, j.Autocrypt = cmp.Or(j.AttachKey, had.AttachKey), cmp.Or(j.Autocrypt, had.Autocrypt)
-	j.InlineIn = cmp.Or(j.InlineIn, had.InlineIn)
+	j.InlineIn, j.Owners = cmp.Or(j.InlineIn, had.InlineIn), cmp.Or(j.Owners, had.Owners)
 	if j.KeepTicket == nil {
 		keep := last.KeepTicket && *j.HideSubject
 		j.KeepTicket = &keep

@@ -46,6 +46,7 @@ func mailboxesOf(all []gateway.MailboxInfo, groupID string) []gateway.MailboxInf
 type groupPage struct {
 	Group     groups.Group
 	Addresses string // one a line
+	Owners    string // one a line
 	Rules     []groups.DomainRule
 	Levels    []groups.Level
 	Mailboxes []gateway.MailboxInfo
@@ -58,7 +59,7 @@ const emptyRules = 2
 
 func (v *visit) groupPage(g groups.Group) (groupPage, error) {
 	p := groupPage{
-		Group: g, Addresses: strings.Join(g.Addresses, "\n"),
+		Group: g, Addresses: strings.Join(g.Addresses, "\n"), Owners: strings.Join(g.Owners, "\n"),
 		Rules:  append(append([]groups.DomainRule{}, g.DomainRules...), make([]groups.DomainRule, emptyRules)...),
 		Levels: []groups.Level{groups.Off, groups.Auto, groups.On, groups.Required},
 		Host:   v.Gateway.Domain,
@@ -138,6 +139,7 @@ func (v *visit) groupFromForm() groups.Group {
 		Mixed: groups.Mixed(v.field("mixed")), SubjectTags: v.field("subject_tags") != "",
 		HideSubject: subject == "on" || subject == "keep_ticket", KeepTicket: subject == "keep_ticket",
 		AttachKey: v.field("attach_key") != "", Autocrypt: v.field("autocrypt") != "", InlineIn: groups.InlineIn(v.field("inline_in")),
+		Owners:      strings.Fields(v.r.PostForm.Get("owners")),
 		DomainRules: v.rulesFromForm(),
 	}
 }

@@ -128,19 +128,29 @@ func (v *visit) adminConcerns(p *overviewPage) error {
 	if n := v.countWaiting(); n > 0 {
 		p.Concerns = append(p.Concerns, concern{"warn", counted(int(n), "certificate waits", "certificates wait") + " for your approval; nothing is encrypted to what waits.", "Compare and decide", "/keyring/waiting"})
 	}
-	all, _, err := v.Gateway.Certificates(v.r.Context(), v.actor(), keyring.Filter{Limit: 500})
+	f, err := v.Gateway.Forecast(v.r.Context(), v.actor())
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		if left := c.Expires.Sub(v.Gateway.Now()); !c.Revoked && !c.Expires.IsZero() && left > 0 && left <= soon {
-			p.Concerns = append(p.Concerns, concern{
-				"warn", "The certificate of " + nameOf(c) + " expires " + daysLeft(left) + ". Ask its owner for a newer copy, or renew your own, and import it.",
-				"Look at the certificate", "/keyring/" + c.Fingerprint,
-			})
+	p.Concerns = append(p.Concerns, endingConcerns(f)...)
+	return nil
+}
+
+// shownEnding is how many certificates the overview names; the forecast names all.
+const shownEnding = 3
+
+// endingConcerns are certificates that end soon, or have ended, while somebody needs them.
+func endingConcerns(f gateway.Forecast) []concern {
+	var found []concern
+	for _, e := range f.Ending {
+		if e.Successor == "" && e.Days <= soonDays && (e.Days >= 0 || len(e.Groups) > 0) {
+			found = append(found, concern{"warn", e.Sentence(), "Look at the certificate", "/keyring/" + e.Fingerprint})
 		}
 	}
-	return nil
+	if more := len(found) - shownEnding; more > 1 {
+		found = append(found[:shownEnding], concern{"warn", counted(more, "more certificate ends", "more certificates end") + " soon.", "Look at the forecast", "/keyring/forecast"})
+	}
+	return found
 }
 
 func missingMailboxes(all []groups.Group, mailboxes []gateway.MailboxInfo) []concern {

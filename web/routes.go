@@ -60,6 +60,8 @@ func routes() []route {
 		{pattern: "GET /keyring/import", roles: admins, do: importForm},
 		{pattern: "POST /keyring/import", roles: admins, limit: dumpLimit, stream: true, do: importCertificates},
 		{pattern: "GET /keyring/waiting", do: waitingCertificates},
+		{pattern: "GET /keyring/forecast", do: forecast},
+		{pattern: "POST /keyring/forecast/warnings", roles: admins, do: warnOwners},
 		{pattern: "GET /keyring/rules", do: keyRules},
 		{pattern: "POST /keyring/rules/pin", roles: admins, do: pinTarget},
 		{pattern: "POST /keyring/rules/unpin", roles: admins, do: unpinTarget},

@@ -12,7 +12,10 @@ import (
 )
 
 // soon is how long before its end a certificate is pointed out.
-const soon = 30 * 24 * time.Hour
+const (
+	soonDays = 30
+	soon     = soonDays * 24 * time.Hour
+)
 
 // badge is a state in a word, with a tone that colours it and an icon: ok, warn, bad or quiet.
 type badge struct {
@@ -37,6 +40,7 @@ func functions(a assets) template.FuncMap {
 		"source":      sourceInWords,
 		"counted":     counted,
 		"imported":    importedBadge,
+		"ending":      endingBadge,
 		"join":        strings.Join,
 		"sentence":    sentence,
 		"capital":     capital,

@@ -126,6 +126,7 @@ func (d *doctor) checkParts(ctx context.Context, c config) {
 	d.result("KMS", "the key opens the current lease", p.keeper.Check(ctx))
 	d.checkKeyFile(c, p)
 	d.checkSetUp(ctx, p)
+	d.checkHealth(ctx, p)
 	d.checkMailboxes(ctx, p)
 	n, err := p.gateway.VerifyActivity(ctx, cli)
 	d.result("activity", fmt.Sprintf("%d entries, the chain is whole", n), err)
@@ -183,6 +184,27 @@ func (d *doctor) checkSetUp(ctx context.Context, p *parts) {
 	}
 	if len(groups) == 0 {
 		d.note("groups", "there are none yet; make one on the groups page or with: sealgate group save")
+	}
+}
+
+// checkHealth names keys of groups that have ended or end within a week, and counts the rest of the forecast.
+func (d *doctor) checkHealth(ctx context.Context, p *parts) {
+	f, err := p.gateway.Forecast(ctx, cli)
+	if err != nil {
+		d.wrong("certificates", err.Error())
+		return
+	}
+	urgent := false
+	for _, e := range f.Ending {
+		if e.Own && e.Successor == "" && e.Days <= 7 {
+			urgent = true
+			d.wrong("certificates", e.Sentence())
+		}
+	}
+	if rest := len(f.Ending) + len(f.Waiting); rest > 0 && !urgent {
+		d.note("certificates", "some end soon, or articles wait for a key; see sealgate health")
+	} else if !urgent {
+		d.well("certificates", "none that is in use ends within 60 days")
 	}
 }
 

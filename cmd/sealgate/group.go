@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealgate/sealgate/groups"
@@ -39,6 +40,7 @@ func (g *groupList) Run(s *session) error {
 type groupSave struct {
 	Name        string   `arg:"" help:"Name of the group."`
 	Address     []string `help:"Sender address; may be repeated, the first is the default. None keeps those stored."`
+	Owner       []string `help:"Mail address that is warned of certificates that end; may be repeated. None keeps those stored; --owner= leaves none."`
 	Sign        string   `enum:"off,auto,on,required," default:"" help:"Level for signing: off, auto, on, required. New groups: auto."`
 	Encrypt     string   `enum:"off,auto,on,required," default:"" help:"Level for encryption. New groups: auto."`
 	AutoSign    string   `enum:"off,auto,on,required," default:"" help:"Level for signing automatic mail. New groups: auto."`
@@ -81,6 +83,9 @@ func (g *groupSave) Run(s *session) error {
 func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) {
 	if len(g.Address) > 0 {
 		group.Addresses = g.Address
+	}
+	if len(g.Owner) > 0 {
+		group.Owners = slices.DeleteFunc(g.Owner, func(owner string) bool { return owner == "" })
 	}
 	if len(rules) > 0 {
 		group.DomainRules = rules

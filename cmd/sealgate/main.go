@@ -31,6 +31,7 @@ type commands struct {
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, database, keys, upstream servers, TLS and clock, and say what to do."`
 	Key      keyCommand      `cmd:"" help:"Certificates and secret keys: import, list, show, export, delete, generate."`
 	Discover discoverCommand `cmd:"" help:"Look for an address's certificate now, and say what was asked and why nothing was taken."`
+	Health   healthCommand   `cmd:"" help:"Forecast: certificates that end, addresses without one, articles that wait for a key."`
 	Group    groupCommand    `cmd:"" help:"Groups, their sender addresses and levels."`
 	Mailbox  mailboxCommand  `cmd:"" help:"Mailboxes: what ticket systems log in to, and the servers behind them."`
 	User     userCommand     `cmd:"" help:"People who use the page and the API."`

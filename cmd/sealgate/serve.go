@@ -205,6 +205,9 @@ func (h *house) webURL() string {
 	return ""
 }
 
+// warnEvery is how often it is looked for what owners of groups should hear of.
+const warnEvery = 24 * time.Hour
+
 // run serves until ctx ends or one part fails, then ends every part.
 func (h *house) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -221,6 +224,7 @@ func (h *house) run(ctx context.Context) error {
 	group.Go(func() error { return h.parts.gateway.Queue.Run(ctx) })
 	group.Go(func() error { return h.syncs.Run(ctx) })
 	group.Go(func() error { return h.parts.gateway.Discovery.Worker.Run(ctx) })
+	group.Go(func() error { return h.parts.gateway.RunWarnings(ctx, warnEvery) })
 	return group.Wait()
 }
 
