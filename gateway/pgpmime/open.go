@@ -3,6 +3,7 @@ package pgpmime
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
@@ -19,7 +20,10 @@ func Open(message []byte, keys Keys, o Options) (Opened, error) {
 	if err = errors.Join(err, opened.Close()); err != nil {
 		return Opened{}, err
 	}
-	return Opened{Message: bytes, Verdict: opened.Verdict, Changed: opened.Changed, WaitingFor: opened.WaitingFor, Subject: opened.Subject}, nil
+	return Opened{
+		Message: bytes, Verdict: opened.Verdict, Changed: opened.Changed, WaitingFor: opened.WaitingFor,
+		Subject: opened.Subject, PayloadHeader: opened.PayloadHeader,
+	}, nil
 }
 
 // OpenMessage is Open for a message of any size: with a spool in the options it needs the same memory for all. The
@@ -77,6 +81,7 @@ type opening struct {
 	failure     error     // Keys or the spool failed: nothing of this opening counts
 	plaintexts  int64     // bytes of all plaintexts of this opening: one limit holds for them together
 	sessionKeys int       // of all encrypted parts, likewise
+	inside      []byte    // header of the decrypted payload
 }
 
 func (op *opening) open(message placed) (OpenedMessage, error) {
@@ -95,6 +100,9 @@ func (op *opening) open(message placed) (OpenedMessage, error) {
 	}
 	opened.Changed = opens || op.changed
 	opened.WaitingFor = op.waiting
+	if op.verdict.Encryption == Decrypted {
+		opened.PayloadHeader = op.inside
+	}
 	return opened, err
 }
 
@@ -242,7 +250,19 @@ func (op *opening) decryptWhole(leaf placed, kind, repaired string) *placed {
 		return nil
 	}
 	op.decrypted = true
-	return op.parsed(plaintext)
+	inner := op.parsed(plaintext)
+	if inner != nil {
+		op.inside = headerOf(inner.fields)
+	}
+	return inner
+}
+
+// headerOf is a header as it stands, up to the first line that is no field; never nil.
+func headerOf(fields []field) []byte {
+	if i := slices.IndexFunc(fields, func(f field) bool { return f.name == "" }); i >= 0 {
+		fields = fields[:i]
+	}
+	return append([]byte{}, join(fields, nil, nil)...)
 }
 
 func firstOf(texts ...string) string {

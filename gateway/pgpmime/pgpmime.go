@@ -63,23 +63,27 @@ const (
 
 // Opened is a message together with its verdict. Message is what the ticket system sees: stripped, opened if
 // possible, stamped. Changed tells whether more than stripping and stamping was done, so that the original is worth
-// keeping. WaitingFor are the key ids that could change the verdict if they were held.
+// keeping. WaitingFor are the key ids that could change the verdict if they were held. PayloadHeader is the header at the
+// top of the decrypted payload as it was, of a message that is encrypted as a whole; nil for any other, and when
+// integrity failed. It may hold imitations of our fields, and is no part of what is shown.
 type Opened struct {
-	Message    []byte
-	Verdict    Verdict
-	Changed    bool
-	WaitingFor []string
-	Subject    string // decoded, after opening
+	Message       []byte
+	Verdict       Verdict
+	Changed       bool
+	WaitingFor    []string
+	Subject       string // decoded, after opening
+	PayloadHeader []byte
 }
 
 // OpenedMessage is Opened for a message of any size. Close removes its spool files; Message must not be used after it.
 type OpenedMessage struct {
-	Message    Message
-	Verdict    Verdict
-	Changed    bool
-	WaitingFor []string
-	Subject    string
-	workspace  *workspace
+	Message       Message
+	Verdict       Verdict
+	Changed       bool
+	WaitingFor    []string
+	Subject       string
+	PayloadHeader []byte
+	workspace     *workspace
 }
 
 // Close implements io.Closer. It may be called more than once.
