@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Authority is a certificate for localhost and 127.0.0.1, self-signed, as PEM. A client that is given CertPEM as its
+// Authority is a certificate for localhost, 127.0.0.1 and perhaps other names, self-signed, as PEM. A client that is given CertPEM as its
 // only root accepts it.
 type Authority struct {
 	CertPEM, KeyPEM []byte
@@ -23,8 +23,8 @@ type Authority struct {
 	KeyFile         string
 }
 
-// NewAuthority makes one, valid for a day.
-func NewAuthority(t testing.TB) Authority {
+// NewAuthority makes one, valid for a day, for these names too.
+func NewAuthority(t testing.TB, names ...string) Authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -33,7 +33,7 @@ func NewAuthority(t testing.TB) Authority {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: "localhost"},
-		DNSNames:     []string{"localhost"},
+		DNSNames:     append([]string{"localhost"}, names...),
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),

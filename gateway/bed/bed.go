@@ -28,13 +28,24 @@ func Need(t testing.TB, programs ...string) {
 			sentence += reason + "; "
 		}
 	}
-	switch {
-	case sentence == "":
-	case os.Getenv("SEALGATE_PEERS") == "required":
-		t.Fatalf("%sand SEALGATE_PEERS=required", sentence)
-	default:
-		t.Skipf("%sset SEALGATE_PEERS=required to make this a failure", sentence)
+	if sentence != "" {
+		skip(t, sentence)
 	}
+}
+
+// without is Need for what no package brings.
+func without(t testing.TB, what, sentence string) {
+	t.Helper()
+	t.Logf("PEER-MISSING: %s", what)
+	skip(t, sentence+"; ")
+}
+
+func skip(t testing.TB, sentence string) {
+	t.Helper()
+	if os.Getenv("SEALGATE_PEERS") == "required" {
+		t.Fatalf("%sand SEALGATE_PEERS=required", sentence)
+	}
+	t.Skipf("%sset SEALGATE_PEERS=required to make this a failure", sentence)
 }
 
 // missing tells why a program cannot be used, or "".
@@ -69,7 +80,7 @@ func debianPackage(program string) string {
 	packages := map[string]string{
 		"dovecot": "dovecot-imapd dovecot-lmtpd", "doveadm": "dovecot-imapd",
 		"gpg": "gnupg", "gpgconf": "gnupg", "ruby": "ruby ruby-mail", "mbsync": "isync", "rnpkeys": "rnp",
-		"node":      "nodejs",
+		"node": "nodejs", "ip": "iproute2",
 		"rt-server": "rt5-standalone", "rt-mailgate-5": "rt5-clients", "rt-setup-database-5": "request-tracker5 rt5-db-sqlite",
 		"smtp-sink": "postfix", "smtp-source": "postfix", "postqueue": "postfix",
 		"softhsm2-util": "softhsm2", "pkcs11-tool": "opensc", "initdb": "postgresql",

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/bed"
+	"github.com/sealgate/sealgate/keyring"
+)
+
+// published is an installation whose page is the web server of the group's domain, in a network of its own, and a
+// stranger's gpg.
+type published struct {
+	*site
+	fingerprint string
+	env         []string
+}
+
+// publish serves names on port 443 under an authority that every program trusts.
+func publish(t *testing.T, n *bed.OwnNetwork, names ...string) *published {
+	t.Helper()
+	s := &site{t: t, tls: bed.NewAuthority(t, names...), gpg: bed.NewGPG(t), log: &syncBuffer{}}
+	n.Names(t, names...)
+	n.Trust(t, s.tls)
+	s.config = s.newConfig()
+	s.config.Listen = listen{Web: "127.0.0.1:443 implicit"}
+	s.start()
+	group := gateway.NewGroup("Support")
+	group.Addresses = []string{support}
+	if _, err := s.parts.gateway.SaveGroup(t.Context(), cli, group); err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.parts.gateway.GenerateKey(t.Context(), cli, gateway.NewKey{Name: "Support", Address: support})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &published{site: s, fingerprint: own.Fingerprint, env: append(os.Environ(), "GNUPGHOME="+s.gpg.Home, "LC_ALL=C")}
+}
+
+// runs runs a stranger's program, which must succeed.
+func (p *published) runs(program string, args ...string) string {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), program, args...)
+	cmd.Env = p.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%s %q: %v\n%s", program, args, err, out)
+	}
+	return string(out)
+}
+
+// wksClient is where GnuPG's client of web key directories is installed.
+func wksClient(t *testing.T) string {
+	t.Helper()
+	if path, err := exec.LookPath("gpg-wks-client"); err == nil {
+		return path
+	}
+	path := "/usr/lib/gnupg/gpg-wks-client"
+	bed.Need(t, path)
+	return path
+}
+
+// TestOthersFindOurCertificate: GnuPG and Sequoia, as they are installed, ask for a group's certificate by the name of its
+// domain, and get it.
+func TestOthersFindOurCertificate(t *testing.T) {
+	for method, names := range map[string][]string{"advanced": {"openpgpkey.desk.test"}, "direct": {"desk.test"}} {
+		t.Run(method, func(t *testing.T) {
+			bed.Need(t, "gpg", "sq")
+			client := wksClient(t)
+			bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+				p := publish(t, n, names...)
+				if said := p.runs(client, "--verbose", "--check", support); !strings.Contains(said, p.fingerprint) {
+					t.Errorf("gpg-wks-client says\n%s", said)
+				}
+				p.runs("gpg", "--batch", "--auto-key-locate", "clear,wkd", "--locate-external-keys", support)
+				if held := p.runs("gpg", "--batch", "--with-colons", "--list-keys", support); !strings.Contains(held, "fpr:::::::::"+p.fingerprint+":") {
+					t.Errorf("gpg holds\n%s", held)
+				}
+				file := filepath.Join(t.TempDir(), "found.pgp")
+				p.runs("sq", "wkd", "get", "--output", file, support)
+				if said := p.runs("sq", "inspect", file); !strings.Contains(said, p.fingerprint) || strings.Contains(said, "Secret") {
+					t.Errorf("sq found\n%s", said)
+				}
+			})
+		})
+	}
+}
+
+// TestOthersLearnOfARevocation: who asks again gets the new certificate, and with it the revocation of the one before.
+func TestOthersLearnOfARevocation(t *testing.T) {
+	bed.Need(t, "gpg")
+	client := wksClient(t)
+	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+		p := publish(t, n, "openpgpkey.desk.test")
+		locate := func() string {
+			p.runs("gpg", "--batch", "--auto-key-locate", "clear,wkd", "--locate-external-keys", support)
+			return p.runs("gpg", "--batch", "--with-colons", "--list-keys", support)
+		}
+		locate()
+		g, ctx := p.parts.gateway, t.Context()
+		if _, err := g.RevokeKey(ctx, cli, p.fingerprint, keyring.Compromised, "stolen"); err != nil {
+			t.Fatal(err)
+		}
+		p.runs("gpg", "--batch", "--auto-key-locate", "clear,wkd", "--locate-external-keys", support)
+		second, err := g.GenerateKey(ctx, cli, gateway.NewKey{Name: "Support", Address: support})
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := locate()
+		for _, want := range []string{"\npub:r:255:22:" + p.fingerprint[24:], "\npub:-:255:22:" + second.Fingerprint[24:]} {
+			if !strings.Contains(held, want) {
+				t.Errorf("gpg does not hold %q:\n%s", want, held)
+			}
+		}
+		p.runs(client, "--check", support)
+	})
+}
