@@ -117,7 +117,7 @@ func (g *Gateway) endings(ctx context.Context, ending []*keyring.Certificate, se
 	all := make([]EndingCertificate, 0, len(ending))
 	for _, c := range ending {
 		e := EndingCertificate{Certificate: c, Ends: c.Breaks(g.Now())}
-		if e.Ends.IsZero() { // it was found by what was known when it came, and is judged by what is known now
+		if e.Ends.IsZero() || e.Ends.After(g.Now().Add(foresight)) { // a change made this very second does not count yet
 			continue
 		}
 		e.Days = wholeDays(e.Ends.Sub(g.Now()))

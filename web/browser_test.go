@@ -235,7 +235,7 @@ func (b *bench) furnish() map[string]string {
 	return map[string]string{
 		"overview": "/", "compose": "/compose?to=" + customer + ",nobody@example.test&subject=Hello", "articles": "/articles", "article": "/articles/" + id,
 		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "waiting": "/keyring/waiting", "rules": "/keyring/rules", "certificate-waiting": "/keyring/" + waiting, "discovery": "/discovery",
-		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "certificate": "/keyring/" + certificate,
+		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "manage": "/keyring/" + b.certificateOf(support).Fingerprint + "/manage", "revoke": "/keyring/" + b.certificateOf(support).Fingerprint + "/revoke", "forecast": "/keyring/forecast", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
