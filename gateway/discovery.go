@@ -127,7 +127,7 @@ func whyNotProposed(f discover.Finding, others []*keyring.Certificate) string {
 	case f.Address == "" || len(f.Item.Certificate.UserIDs) == 0:
 		return "it has no user ID, and updates no certificate that is known"
 	case f.Source == keyring.Gossip && len(others) > 0:
-		return "the address has a certificate from a better source than gossip"
+		return "the address has a certificate already, and gossip never adds another"
 	case proposals >= maxProposals:
 		return fmt.Sprintf("%d certificates wait for approval for this address; approve or block them first", proposals)
 	}

@@ -33,7 +33,7 @@ func withField(field string) []byte {
 		field + "Content-Type: text/plain\r\n\r\nhello\r\n")
 }
 
-func autocrypt(t *testing.T, address string, key *openpgp.Entity) string {
+func autocrypt(t testing.TB, address string, key *openpgp.Entity) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := key.Serialize(&b); err != nil {

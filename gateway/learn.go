@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net/mail"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func (g *Gateway) learnFrom(ctx context.Context, article archive.Article, origin
 }
 
 func (g *Gateway) learn(ctx context.Context, article archive.Article, original []byte, opened pgpmime.Opened) error {
-	m := g.mailOf(original, opened)
+	m := mailOf(original, opened, article.Received)
 	owners, err := g.addressOwners(ctx)
 	if err != nil {
 		return err
@@ -42,8 +41,15 @@ func (g *Gateway) learn(ctx context.Context, article archive.Article, original [
 		return err
 	}
 	for _, f := range in.Findings {
-		if f.Source == keyring.Autocrypt && older || owners[keyring.Fold(f.Address)] != "" {
+		if owners[keyring.Fold(f.Address)] != "" || f.Source == keyring.Autocrypt && older {
 			continue
+		}
+		if f.Source == keyring.Gossip {
+			if newer, err := g.hear(ctx, m, f); err != nil {
+				return err
+			} else if !newer {
+				continue
+			}
 		}
 		if err := g.Propose(ctx, article.GroupID, f); err != nil {
 			return err
@@ -53,19 +59,6 @@ func (g *Gateway) learn(ctx context.Context, article archive.Article, original [
 		return err
 	}
 	return g.QueueLookups(ctx, article.GroupID, m.From)
-}
-
-// queueSigner has the key looked up that signed a whole message and that we do not have. What comes is proposed only with
-// a user ID of the sender: a key id alone says nothing about who somebody is.
-func (g *Gateway) queueSigner(ctx context.Context, groupID, from string, v pgpmime.Verdict) error {
-	if v.Signature != pgpmime.UnknownKey || v.SignerID == "" {
-		return nil
-	}
-	known, err := g.Keyring.ByKeyID(ctx, []string{v.SignerID}, g.Now())
-	if err != nil || len(known) > 0 { // it came with this very message
-		return err
-	}
-	return g.queueLookup(ctx, discover.ForSigner, discover.SignerSubject(v.SignerID, keyring.Fold(from)), groupID)
 }
 
 // remember moves the Autocrypt state of the sender forward. older tells that the message shows nothing new.
@@ -85,10 +78,23 @@ func (g *Gateway) remember(ctx context.Context, m discover.Mail, in discover.InM
 	return next.Shown.Equal(p.Shown), g.Discovery.Store.SavePeer(ctx, g.DB, next)
 }
 
-// mailOf takes from a message what discovery needs: Autocrypt from the header as it came, attached keys from what was
-// opened.
-func (g *Gateway) mailOf(original []byte, opened pgpmime.Opened) discover.Mail {
-	m := discover.Mail{Received: g.Now()}
+// hear moves the state of an address forward that somebody gossips about; false when newer gossip is known.
+func (g *Gateway) hear(ctx context.Context, m discover.Mail, f discover.Finding) (newer bool, err error) {
+	p, err := g.Discovery.Store.Peer(ctx, f.Address)
+	if err != nil {
+		return false, err
+	}
+	next := p.Heard(m.Effective(), f.Item.Certificate.Fingerprint)
+	if next == p {
+		return false, nil
+	}
+	return true, g.Discovery.Store.SavePeer(ctx, g.DB, next)
+}
+
+// mailOf takes from a message what discovery needs: Autocrypt from the header as it came, gossip from the header of the
+// decrypted payload and nowhere else, attached keys from what was opened.
+func mailOf(original []byte, opened pgpmime.Opened, received time.Time) discover.Mail {
+	m := discover.Mail{Received: received}
 	summary, err := pgpmime.Summarize(original)
 	if err != nil {
 		return m
@@ -98,79 +104,16 @@ func (g *Gateway) mailOf(original []byte, opened pgpmime.Opened) discover.Mail {
 		m.Autocrypt = parsed.Header["Autocrypt"]
 		m.Report = strings.HasPrefix(strings.ToLower(strings.TrimSpace(parsed.Header.Get("Content-Type"))), "multipart/report")
 	}
+	inside := io.MultiReader(bytes.NewReader(opened.PayloadHeader), strings.NewReader("\r\n"))
+	if parsed, err := mail.ReadMessage(inside); err == nil {
+		m.Gossip = parsed.Header["Autocrypt-Gossip"]
+	}
 	for _, a := range pgpmime.Look(opened.Message).Attachments {
 		if strings.EqualFold(a.ContentType, "application/pgp-keys") {
 			m.Attached = append(m.Attached, a.Content)
 		}
 	}
 	return m
-}
-
-// lookForMissing tells the worker which recipients a plan has no certificate for. A mail program waits for the answer, so
-// nothing is asked of the database here: the worker does that in QueueLookups.
-func (g *Gateway) lookForMissing(p Plan) {
-	if g.Discovery == nil || g.Discovery.Worker == nil {
-		return
-	}
-	var missing []string
-	for _, r := range p.Recipients {
-		if r.Fingerprint == "" {
-			missing = append(missing, r.Address)
-		}
-	}
-	if len(missing) > 0 {
-		g.Discovery.Worker.Want(p.Group.ID, missing)
-	}
-}
-
-// QueueLookups has each address looked up in the background that is not ours and has no certificate, or none that will be
-// of use again. groupID is whose mail it is about.
-func (g *Gateway) QueueLookups(ctx context.Context, groupID string, addresses []string) error {
-	if g.Discovery == nil || len(addresses) == 0 {
-		return nil
-	}
-	now := g.Now()
-	found, err := g.Keyring.ByAddress(ctx, addresses, now)
-	if err != nil {
-		return fmt.Errorf("queue lookups: %w", err)
-	}
-	owners, err := g.addressOwners(ctx)
-	if err != nil {
-		return fmt.Errorf("queue lookups: %w", err)
-	}
-	for _, address := range addresses {
-		canonical, err := keyring.CanonicalAddress(address)
-		if err != nil || hasOne(found[address], now) || owners[keyring.Fold(canonical)] != "" {
-			continue
-		}
-		if err := g.queueLookup(ctx, discover.ForAddress, keyring.Fold(canonical), groupID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// hasOne tells whether an address needs no lookup: a certificate is in use, or waits for a person, or a person said no. One
-// that expired or was revoked may have a successor; the daily refresh asks for the certificate itself only.
-func hasOne(certificates []*keyring.Certificate, at time.Time) bool {
-	return slices.ContainsFunc(certificates, func(c *keyring.Certificate) bool {
-		switch c.ForEncryption(at) {
-		case keyring.Usable, keyring.NotApproved, keyring.BlockedByUs:
-			return true
-		}
-		return false
-	})
-}
-
-// queueLookup queues one question and wakes the worker.
-func (g *Gateway) queueLookup(ctx context.Context, kind discover.Kind, subject, groupID string) error {
-	if err := g.Discovery.Store.Enqueue(ctx, kind, subject, groupID, g.Now()); err != nil {
-		return err
-	}
-	if g.Discovery.Worker != nil {
-		g.Discovery.Worker.Wake()
-	}
-	return nil
 }
 
 // refreshPage is how many certificates are read at once for the daily refresh.

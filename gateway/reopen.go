@@ -102,6 +102,9 @@ func (g *Gateway) reopen(ctx context.Context, asked archive.Article) (bool, erro
 	if errors.Is(err, archive.ErrDuplicate) {
 		return false, nil // this opening is here already
 	}
+	if err == nil {
+		g.learnFrom(ctx, first, original, opened)
+	}
 	return err == nil, err
 }
 

@@ -25,7 +25,7 @@ func (p *parts) discovery(c discoverConfig, g *gateway.Gateway) *gateway.Discove
 	d := &gateway.Discovery{
 		Store:  discover.NewStore(p.db),
 		Finder: &discover.Finder{Network: &discover.Network{}, WKD: c.WKD, Keyserver: c.Keyserver, Now: g.Now},
-		Look:   discover.Look{Autocrypt: c.Autocrypt, Attached: c.Attachments},
+		Look:   discover.Look{Autocrypt: c.Autocrypt, Gossip: c.Autocrypt, Attached: c.Attachments},
 	}
 	d.Worker = &discover.Worker{
 		Store: d.Store, Finder: d.Finder, Propose: g.Propose, AddressesOf: g.AddressesOf,
