@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/groups"
 )
@@ -210,6 +211,7 @@ func (w *browser) shoot(name string) {
 func (b *bench) furnish() map[string]string {
 	b.t.Helper()
 	b.person("root", groups.Admin)
+	b.gateway.Publishing = gateway.Publishing{WKD: true, Page: true, List: true, Keyserver: "https://keys.openpgp.org"}
 	g := b.desk(func(g *groups.Group) {
 		g.DomainRules = []groups.DomainRule{{Domain: "partner.test", Sign: groups.On, Encrypt: groups.Required}}
 	})
@@ -237,6 +239,7 @@ func (b *bench) furnish() map[string]string {
 		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "waiting": "/keyring/waiting", "rules": "/keyring/rules", "certificate-waiting": "/keyring/" + waiting, "discovery": "/discovery",
 		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "manage": "/keyring/" + b.certificateOf(support).Fingerprint + "/manage", "revoke": "/keyring/" + b.certificateOf(support).Fingerprint + "/revoke", "forecast": "/keyring/forecast", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
+		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test",
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sealgate/sealgate/gateway"
@@ -50,7 +51,8 @@ type groupPage struct {
 	Rules     []groups.DomainRule
 	Levels    []groups.Level
 	Mailboxes []gateway.MailboxInfo
-	Host      string // where the ticket system connects to
+	Public    []publicView // what everybody may read of its addresses
+	Host      string       // where the ticket system connects to
 	Sentence  string
 }
 
@@ -65,9 +67,11 @@ func (v *visit) groupPage(g groups.Group) (groupPage, error) {
 		Host:   v.Gateway.Domain,
 	}
 	all, err := v.Gateway.ListMailboxes(v.r.Context(), v.actor())
-	if g.ID != "" {
-		p.Mailboxes = mailboxesOf(all, g.ID)
+	if err != nil || g.ID == "" {
+		return p, err
 	}
+	p.Mailboxes = mailboxesOf(all, g.ID)
+	p.Public, err = v.publicPages(func(one gateway.Published) bool { return slices.Contains(g.Addresses, one.Address) })
 	return p, err
 }
 

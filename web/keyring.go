@@ -112,6 +112,7 @@ type certificatePage struct {
 	Certificate certificateView
 	Sentence    string
 	Rivals      []rivalView // in use for its addresses, while it waits
+	Public      []publicView
 	Rules       []keyring.Rule
 	Back        string // where a decision leads
 }
@@ -130,6 +131,11 @@ func (v *visit) showCertificate(words string) error {
 	}
 	p := certificatePage{Certificate: v.view(c), Sentence: words, Back: "/keyring/" + c.Fingerprint}
 	if p.Rules, err = v.Gateway.CertificateRules(v.r.Context(), v.actor(), c.Fingerprint); err != nil {
+	if c.HasSecret {
+		if p.Public, err = v.publicPages(shows(c)); err != nil {
+			return err
+		}
+	}
 		return err
 	}
 	if c.State == keyring.Proposed {

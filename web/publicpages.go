@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/sealgate/sealgate/gateway"
@@ -19,7 +20,7 @@ type publicView struct {
 	gateway.Published
 	Domain  string
 	Path    string // of its page
-	Expiry  badge
+	State   badge
 	Usable  bool // others can encrypt to it now
 	InFours []string
 	Code    *qrCode
@@ -108,25 +109,48 @@ func (s *site) public(found gateway.Published) publicView {
 	_, p.Domain, _ = strings.Cut(found.Address, "@")
 	if c := found.Certificate; c != nil {
 		p.Usable = found.Reason == keyring.Usable
-		p.Expiry = expiryBadge(c, s.Gateway.Now())
+		p.State = publicBadge(c, found.Reason)
 		p.InFours = strings.Fields(inFours(c.Fingerprint))
 	}
 	return p
 }
 
+// publicBadge is the state of a certificate in words for people who do not know the words.
+func publicBadge(c *keyring.Certificate, reason keyring.Reason) badge {
+	switch {
+	case reason == keyring.Usable && c.Expires.IsZero():
+		return badge{"ok", "check", "Valid"}
+	case reason == keyring.Usable:
+		return badge{"ok", "check", "Valid until " + day(c.Expires)}
+	case reason == keyring.RevokedKey:
+		return badge{"bad", "cross", "Revoked"}
+	case reason == keyring.Expired:
+		return badge{"warn", "clock", "Ended"}
+	}
+	return badge{"warn", "alert", "Not usable"}
+}
+
 func publicPath(address string) string { return "/keys/" + url.PathEscape(address) }
 
-// publicPages are the addresses whose page shows a certificate, or whose page there is for a group.
-func (v *visit) publicPages(of func(gateway.Published) bool) ([]publicView, error) {
+// publicPages are the public pages of those of our addresses that are meant.
+func (v *visit) publicPages(meant func(gateway.Published) bool) ([]publicView, error) {
 	if !v.Gateway.Publishing.Page {
 		return nil, nil
 	}
 	all, err := v.Gateway.AllPublished(v.r.Context())
 	var pages []publicView
 	for _, one := range all {
-		if of(one) {
+		if meant(one) {
 			pages = append(pages, v.public(one))
 		}
 	}
 	return pages, err
+}
+
+// shows tells whether a public page shows a certificate, or names it among the revoked ones.
+func shows(c *keyring.Certificate) func(gateway.Published) bool {
+	same := func(shown *keyring.Certificate) bool { return shown.Fingerprint == c.Fingerprint }
+	return func(p gateway.Published) bool {
+		return p.Certificate != nil && same(p.Certificate) || slices.ContainsFunc(p.Revoked, same)
+	}
 }

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 )
@@ -106,5 +111,50 @@ func TestPublicPageSaysWhatIsWrong(t *testing.T) {
 	a.says(t, http.StatusOK, "An earlier certificate of this address is revoked", inFours(first), second.Fingerprint[:4], "fingerprint long")
 	if strings.Contains(a.body, "OpenKeychain\"") || strings.Contains(a.body, "<figure") {
 		t.Error("a version 6 certificate has a code that no app reads")
+	}
+}
+
+// TestAPhoneReadsTheCode: a real reader finds the fingerprint in a picture of the page, on a desk and on a phone.
+func TestAPhoneReadsTheCode(t *testing.T) {
+	bed.Need(t, "zbarimg")
+	b := openDesk(t)
+	w := newBrowser(t, b)
+	for _, width := range []int64{1280, 390} {
+		w.do(chromedp.EmulateViewport(width, 900))
+		w.open("/keys/" + support)
+		w.says("Fingerprint")
+		picture, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "page.png")
+		if err := os.WriteFile(file, picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		read, err := exec.Command("zbarimg", "--quiet", "--raw", file).Output()
+		if want := "OPENPGP4FPR:" + b.certificateOf(support).Fingerprint; err != nil || strings.TrimSpace(string(read)) != want {
+			t.Errorf("at %d pixels the reader finds %q, %v; want %s", width, read, err, want)
+		}
+	}
+}
+
+// TestPublicPagesAreLinked: from the group, and from each certificate that a page shows.
+func TestPublicPagesAreLinked(t *testing.T) {
+	b := newBench(t)
+	b.gateway.Publishing.Page = true
+	g := b.desk(func(g *groups.Group) { g.Addresses = append(g.Addresses, "later@desk.test") })
+	b.person("root", groups.Admin)
+	v := b.as("root")
+	link := `href="/keys/` + support + `"`
+	group, own := "/groups/"+g.ID, "/keyring/"+b.certificateOf(support).Fingerprint
+	v.get(group).says(t, http.StatusOK, "Public pages", link, "No key of ours", "/keyring/generate?address=later%40desk.test")
+	v.get(own).says(t, http.StatusOK, "Public page of", link)
+	foreign := b.imports(armoredKey(t, "Customer", customer, 0, b.clock.Now())).Changes[0].Fingerprint
+	if a := v.get("/keyring/" + foreign); strings.Contains(a.body, "For everybody") {
+		t.Error("a customer's certificate is said to be public")
+	}
+	b.gateway.Publishing.Page = false
+	if a := v.get(group); strings.Contains(a.body, link) {
+		t.Error("a page is linked that there is not")
 	}
 }

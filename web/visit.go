@@ -28,7 +28,7 @@ type site struct {
 	templates map[string]*template.Template // by page
 	assets    assets
 	logins    *limiter
-	strangers *limiter // who ask for what everybody may read
+	strangers *limiter   // who ask for what everybody may read
 	settingUp sync.Mutex // one set-up at a time, so that its token makes one admin
 }
 
