@@ -112,9 +112,9 @@ type certificatePage struct {
 	Certificate certificateView
 	Sentence    string
 	Rivals      []rivalView // in use for its addresses, while it waits
-	Public      []publicView
 	Rules       []keyring.Rule
 	Back        string // where a decision leads
+	Public      []publicView
 }
 
 func certificate(v *visit) error { return v.showCertificate("") }
@@ -131,12 +131,12 @@ func (v *visit) showCertificate(words string) error {
 	}
 	p := certificatePage{Certificate: v.view(c), Sentence: words, Back: "/keyring/" + c.Fingerprint}
 	if p.Rules, err = v.Gateway.CertificateRules(v.r.Context(), v.actor(), c.Fingerprint); err != nil {
+		return err
+	}
 	if c.HasSecret {
 		if p.Public, err = v.publicPages(shows(c)); err != nil {
 			return err
 		}
-	}
-		return err
 	}
 	if c.State == keyring.Proposed {
 		beside, err := v.besideRivals([]*keyring.Certificate{c})
