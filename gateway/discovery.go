@@ -135,9 +135,9 @@ func whyNotProposed(f discover.Finding, others []*keyring.Certificate) string {
 }
 
 // approves tells whether a group approves a source by itself. A second certificate for an address waits for a person,
-// unless all others wait too.
+// unless all others wait too; so does one that mail no longer shows.
 func (g *Gateway) approves(ctx context.Context, groupID string, f discover.Finding, others []*keyring.Certificate) (bool, error) {
-	if groupID == "" || slices.ContainsFunc(others, func(c *keyring.Certificate) bool { return c.State != keyring.Proposed }) {
+	if groupID == "" || f.Stale || slices.ContainsFunc(others, func(c *keyring.Certificate) bool { return c.State != keyring.Proposed }) {
 		return false, nil
 	}
 	sources, err := g.Discovery.Store.Approvals(ctx, groupID)

@@ -41,6 +41,9 @@ func (m Mail) Effective() time.Time {
 	return m.Date
 }
 
+// Old tells whether what the message shows is no longer to be relied on at an instant, whatever came later.
+func (m Mail) Old(at time.Time) bool { return at.Sub(m.Effective()) > peerLifetime }
+
 // Header is one Autocrypt or Autocrypt-Gossip field.
 type Header struct {
 	Address string // canonical
@@ -180,4 +183,13 @@ func (p Peer) Heard(effective time.Time, fingerprint string) Peer {
 // section 2.3): its key is then no longer to be relied on.
 func (p Peer) Stale() bool {
 	return !p.Shown.IsZero() && p.LastSeen.Sub(p.Shown) > peerLifetime
+}
+
+// Unseen is for how many whole days no message from the address has shown its key; 0 up to 35 days, and when none ever
+// did.
+func (p Peer) Unseen(at time.Time) int {
+	if p.Shown.IsZero() || at.Sub(p.Shown) <= peerLifetime {
+		return 0
+	}
+	return int(at.Sub(p.Shown) / (24 * time.Hour))
 }

@@ -125,6 +125,35 @@ func TestAutocryptStateMovesOnlyForward(t *testing.T) {
 	}
 }
 
+func TestForHowLongAKeyWasNotSeen(t *testing.T) {
+	day := 24 * time.Hour
+	p := Peer{Address: "joe@example.test"}
+	if p.Unseen(noon()) != 0 {
+		t.Error("a key that was never shown is unseen")
+	}
+	p = p.Seen(noon(), "A", true)
+	for since, want := range map[time.Duration]int{0: 0, 35 * day: 0, 35*day + 1: 35, 50*day + time.Hour: 50} {
+		if got := p.Unseen(noon().Add(since)); got != want {
+			t.Errorf("after %s: %d days", since, got)
+		}
+	}
+}
+
+// What an old message shows may be out of use by now: what its mailbox held when we first looked into it, say.
+func TestWhatAnOldMessageShowsIsStale(t *testing.T) {
+	joe := newKey(t, "joe@example.test")
+	for age, stale := range map[time.Duration]bool{time.Hour: false, 35 * 24 * time.Hour: false, 36 * 24 * time.Hour: true} {
+		m := Mail{
+			From: []string{"joe@example.test"}, Date: noon().Add(-age), Received: noon(),
+			Autocrypt: []string{field(t, "joe@example.test", joe, "")}, Attached: [][]byte{public(t, joe)},
+		}
+		in := FromMail(m, all(), noon())
+		if len(in.Findings) != 2 || in.Findings[0].Stale != stale || in.Findings[1].Stale != stale {
+			t.Errorf("of %s ago: %+v", age, in.Findings)
+		}
+	}
+}
+
 func TestADateInTheFutureCountsAsNow(t *testing.T) {
 	m := Mail{Date: noon().Add(time.Hour), Received: noon()}
 	if !m.Effective().Equal(noon()) {

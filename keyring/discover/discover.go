@@ -32,6 +32,9 @@ type Finding struct {
 	Address string // that the certificate is for; "" when it was asked for by fingerprint
 	From    string // the URL, or what part of a message, in words
 	Item    *keyring.Item
+
+	// Stale tells that mail of more than 35 days ago showed it (Autocrypt level 1, section 2.3): it may be out of use.
+	Stale bool
 }
 
 // Answer says what became of one question.

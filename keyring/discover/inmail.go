@@ -17,6 +17,8 @@ type InMail struct {
 	Direct   *Finding
 	Mutual   bool
 	Why      []error // of what was left out
+
+	old bool // the message is
 }
 
 // Look says which parts of a message are looked at.
@@ -25,7 +27,7 @@ type Look struct{ Autocrypt, Attached, Gossip bool }
 // FromMail reads the certificates that came with a message: of its Autocrypt field, of attached keys with a user ID that
 // equals its one From address, and of gossip about its own recipients. Nothing is asked of the network.
 func FromMail(m Mail, look Look, at time.Time) InMail {
-	var in InMail
+	in := InMail{old: m.Old(at)}
 	if look.Autocrypt {
 		in.addDirect(m, at)
 	}
@@ -75,5 +77,8 @@ func (in *InMail) take(source keyring.Source, address, from string, items []*key
 		in.Why = append(in.Why, fmt.Errorf("%s: %w", from, err))
 		return
 	}
-	in.Findings = append(in.Findings, findings(source, address, from, items)...)
+	for _, f := range findings(source, address, from, items) {
+		f.Stale = in.old
+		in.Findings = append(in.Findings, f)
+	}
 }

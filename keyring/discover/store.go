@@ -165,6 +165,21 @@ func (s *Store) Peer(ctx context.Context, address string) (Peer, error) {
 	return row.peer(), wrap("read Autocrypt state", err)
 }
 
+// Peers returns what Autocrypt knows of these addresses, of each that it knows, in one query.
+func (s *Store) Peers(ctx context.Context, addresses []string) ([]Peer, error) {
+	folded := make([]string, len(addresses))
+	for i, a := range addresses {
+		folded[i] = keyring.Fold(a)
+	}
+	var rows []peerRow
+	err := s.db.WithContext(ctx).Where("address IN ?", folded).Order("address").Find(&rows).Error
+	all := make([]Peer, len(rows))
+	for i, r := range rows {
+		all[i] = r.peer()
+	}
+	return all, wrap("read Autocrypt state", err)
+}
+
 // SavePeer writes what Autocrypt knows of an address.
 func (s *Store) SavePeer(ctx context.Context, tx *gorm.DB, p Peer) error {
 	row := rowOf(p)

@@ -89,6 +89,12 @@ func TestPeersAndApprovalsAreKept(t *testing.T) {
 		if got, err := s.Peer(ctx, "ann@example.test"); err != nil || got != (Peer{Address: "ann@example.test"}) {
 			t.Errorf("%+v, %v", got, err)
 		}
+		if got, err := s.Peers(ctx, []string{"ann@example.test", "Joe@example.test"}); err != nil || len(got) != 1 || got[0] != p {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got, err := s.Peers(ctx, nil); err != nil || len(got) != 0 {
+			t.Errorf("of nobody: %+v, %v", got, err)
+		}
 		if err := s.SetApprovals(ctx, db, "g", []keyring.Source{keyring.WKD, keyring.Autocrypt, keyring.WKD}); err != nil {
 			t.Fatal(err)
 		}
