@@ -198,7 +198,7 @@ func (g *Gateway) missing(ctx context.Context, seen []groups.Group, written []ar
 		if choices[w.Address].Best != nil || !known {
 			continue
 		}
-		problem := problemOf(choices[w.Address].Rejected)
+		problem := problemOf(choices[w.Address].Rejected, g.Now())
 		all = append(all, MissingCertificate{
 			Group: group, Address: w.Address, Last: w.Last, Times: w.Times, Problem: problem, Refused: refuses(group, w.Address, problem),
 		})

@@ -115,7 +115,7 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 	request.CanSign = p.Signer != ""
 	p.own, _ = keyring.Choose(own[r.From], now)
 	for _, address := range recipients {
-		planned := p.recipient(address, choices[address])
+		planned := p.recipient(address, choices[address], now)
 		planned.Hidden = !contains(r.Visible, address)
 		p.Recipients = append(p.Recipients, planned)
 		request.Recipients = append(request.Recipients, groups.Recipient{
@@ -127,33 +127,29 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 }
 
 // recipient takes the certificate chosen for one address, or says why there is none.
-func (p *Plan) recipient(address string, choice keyring.Choice) PlannedRecipient {
+func (p *Plan) recipient(address string, choice keyring.Choice, now time.Time) PlannedRecipient {
 	if choice.Best != nil {
 		p.readers[address] = choice.Best
 		return PlannedRecipient{Address: address, Fingerprint: choice.Best.Fingerprint, Expires: choice.Best.Expires}
 	}
-	return PlannedRecipient{Address: address, Problem: problemOf(choice.Rejected)}
+	return PlannedRecipient{Address: address, Problem: problemOf(choice.Rejected, now)}
 }
 
 // problemOf says in words why none of the candidates can be used; the newest one speaks for all.
-func problemOf(rejected []keyring.Rejected) string {
+func problemOf(rejected []keyring.Rejected, now time.Time) string {
 	if len(rejected) == 0 {
 		return string(keyring.NoCertificate)
 	}
-	first := rejected[0]
-	if first.Reason == keyring.Expired && !first.Certificate.Expires.IsZero() {
-		return "expired on " + first.Certificate.Expires.UTC().Format(time.DateOnly)
-	}
-	return string(first.Reason)
+	return rejected[0].Certificate.Judge(keyring.ToEncrypt, now).Brief
 }
 
-// signerAmong returns the newest certificate that may sign as an address now, or the reason why there is none.
+// signerAmong returns the newest certificate that may sign as an address now, or in words why there is none.
 func signerAmong(candidates []*keyring.Certificate, from string, now time.Time) (fingerprint, problem string) {
 	var newest *keyring.Certificate
-	reason := keyring.NoSecretKey
+	reason := string(keyring.NoSecretKey)
 	for _, c := range candidates {
-		if r := c.ForSigning(now); r != keyring.Usable {
-			reason = r
+		if j := c.Judge(keyring.ToSign, now); j.Reason != keyring.Usable {
+			reason = j.Brief
 			continue
 		}
 		if newest == nil || c.Created.After(newest.Created) {

@@ -21,7 +21,7 @@ func TestThePlanSaysForEachRecipientWhyThereIsNoCertificate(t *testing.T) {
 		"CARL@Customer.test":    "",
 		"nobody@customer.test":  "no certificate",
 		"expired@customer.test": "expired on 2026-02-01",
-		"revoked@customer.test": "revoked",
+		"revoked@customer.test": "revoked on 2026-03-04",
 		"blocked@customer.test": "blocked",
 	}
 	for address, problem := range cases {

@@ -9,13 +9,14 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// Use is what a new subkey is for.
+// Use is what a key or a certificate is for.
 type Use string
 
-// The uses.
+// The uses. A new subkey is for one of the first two; to verify is what Judge is asked about old signatures.
 const (
 	ToSign    Use = "sign"
 	ToEncrypt Use = "encrypt"
+	ToVerify  Use = "verify"
 )
 
 // AddSubkey gives a key of our own another subkey of the same kind as its primary key. lifetime 0 means that it ends

@@ -29,6 +29,8 @@ type certificateJSON struct {
 	EncryptWords   string       `json:"encrypt_words,omitempty" doc:"The same in words, with what to do."`
 	SignProblem    string       `json:"sign_problem,omitempty" doc:"Why nothing can be signed with it now."`
 	SignWords      string       `json:"sign_words,omitempty" doc:"The same in words, with what to do."`
+	VerifyProblem  string       `json:"verify_problem,omitempty" doc:"Why a signature made with it now would not count."`
+	VerifyWords    string       `json:"verify_words,omitempty" doc:"The same in words, with what to do."`
 }
 
 type userIDJSON struct {
@@ -58,12 +60,14 @@ func timeOrNil(t time.Time) *time.Time {
 
 func (s *site) certificateJSON(c *keyring.Certificate) certificateJSON {
 	now := s.Gateway.Now()
+	encrypt, sign, verify := c.Judge(keyring.ToEncrypt, now), c.Judge(keyring.ToSign, now), c.Judge(keyring.ToVerify, now)
 	j := certificateJSON{
 		Fingerprint: c.Fingerprint, KeyID: c.KeyID, Version: c.Version, Algorithm: c.Algorithm, Created: c.Created,
 		Expires: timeOrNil(c.Expires), Revoked: c.Revoked, UserIDs: []userIDJSON{}, Subkeys: []subkeyJSON{}, HasSecret: c.HasSecret,
 		State: string(c.State), Source: string(c.Source), ImportedAt: c.ImportedAt, UpdatedAt: c.UpdatedAt,
-		EncryptProblem: string(c.ForEncryption(now)), EncryptWords: reasonInWords(c.ForEncryption(now), c),
-		SignProblem: string(c.ForSigning(now)), SignWords: reasonInWords(c.ForSigning(now), c),
+		EncryptProblem: string(encrypt.Reason), EncryptWords: encrypt.Sentence,
+		SignProblem: string(sign.Reason), SignWords: sign.Sentence,
+		VerifyProblem: string(verify.Reason), VerifyWords: verify.Sentence,
 	}
 	for _, u := range c.UserIDs {
 		j.UserIDs = append(j.UserIDs, userIDJSON{u.Text, u.Address, u.Revoked, u.Valid})

@@ -31,7 +31,7 @@ func TestKeyRulesByAPI(t *testing.T) {
 	var waiting struct {
 		Items []waitingCertificateJSON `json:"items"`
 	}
-	p.call("GET", "/certificates/waiting", nil, &waiting).says(t, http.StatusOK, `"in_use":[{"address":"post@court.test","fingerprint":"`+court, `"encrypt_words":"Nobody has approved it yet."`)
+	p.call("GET", "/certificates/waiting", nil, &waiting).says(t, http.StatusOK, `"in_use":[{"address":"post@court.test","fingerprint":"`+court, `"encrypt_words":"Nobody has approved it yet: nothing is encrypted to it`)
 	p.call("PUT", "/certificates/"+waiting.Items[0].Fingerprint+"/state", map[string]any{"state": "blocked"}, nil).says(t, http.StatusOK)
 	p.call("GET", "/certificates/waiting", nil, nil).says(t, http.StatusOK, `"items":[]`, `"total":0`)
 	p.call("GET", "/certificates?state=blocked", nil, nil).says(t, http.StatusOK, `"total":1`)

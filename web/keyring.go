@@ -13,20 +13,18 @@ type certificateView struct {
 	*keyring.Certificate
 	Name    string
 	Expiry  badge
-	Encrypt keyring.Reason // why no mail can be encrypted to it; "" when it can
-	Sign    keyring.Reason
+	Encrypt keyring.Judgement // why no mail can be encrypted to it
+	Sign    keyring.Judgement
+	Verify  keyring.Judgement // of a signature made now
 }
 
 func (v *visit) view(c *keyring.Certificate) certificateView {
 	now := v.Gateway.Now()
-	return certificateView{Certificate: c, Name: nameOf(c), Expiry: expiryBadge(c, now), Encrypt: c.ForEncryption(now), Sign: c.ForSigning(now)}
+	return certificateView{
+		Certificate: c, Name: nameOf(c), Expiry: expiryBadge(c, now),
+		Encrypt: c.Judge(keyring.ToEncrypt, now), Sign: c.Judge(keyring.ToSign, now), Verify: c.Judge(keyring.ToVerify, now),
+	}
 }
-
-// EncryptWords says why no mail can be encrypted to the certificate now; "" when it can.
-func (c certificateView) EncryptWords() string { return reasonInWords(c.Encrypt, c.Certificate) }
-
-// SignWords says why nothing can be signed with it now; "" when it can.
-func (c certificateView) SignWords() string { return reasonInWords(c.Sign, c.Certificate) }
 
 // nameOf is what people call a certificate: its first valid user ID.
 func nameOf(c *keyring.Certificate) string {

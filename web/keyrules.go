@@ -67,7 +67,7 @@ func (v *visit) rule(r keyring.Rule) (ruleView, error) {
 	}
 	view := ruleView{Rule: r, Domain: !strings.Contains(r.Target, "@"), Name: "a certificate that was deleted"}
 	if err == nil {
-		view.Name, view.Reason = nameOf(c), v.view(c).EncryptWords()
+		view.Name, view.Reason = nameOf(c), v.view(c).Encrypt.Sentence
 	}
 	return view, nil
 }

@@ -171,36 +171,6 @@ func sourceInWords(s keyring.Source) string {
 	return string(s)
 }
 
-// reasonInWords says why a certificate is of no use for a purpose now, and what to do; "" when it is of use.
-func reasonInWords(r keyring.Reason, c *keyring.Certificate) string {
-	switch r {
-	case keyring.Usable:
-		return ""
-	case keyring.Expired:
-		if !c.Expires.IsZero() {
-			return "It expired on " + day(c.Expires) + ". Ask its owner for a newer copy, and import that."
-		}
-		return "The subkey for this has expired. Ask its owner for a newer copy, and import that."
-	case keyring.RevokedKey:
-		return "Its owner revoked it. Ask for the certificate that takes its place."
-	case keyring.NotYetValid:
-		return "It is not valid yet: it was made on " + day(c.Created) + ", by its own account. Check the clock of this machine."
-	case keyring.NoEncryption:
-		return "It holds no key that mail can be encrypted to."
-	case keyring.NoSigning:
-		return "It holds no key that can sign."
-	case keyring.NotApproved:
-		return "Nobody has approved it yet."
-	case keyring.BlockedByUs:
-		return "It was blocked here."
-	case keyring.NoSecretKey:
-		return "Its secret key is not held here."
-	case keyring.Weak:
-		return "Its key is too weak to protect anything today. Ask its owner for a new one."
-	}
-	return sentence(string(r))
-}
-
 // importedBadge says what became of one block of an import.
 func importedBadge(c keyring.Change) badge {
 	switch {

@@ -84,7 +84,7 @@ func (k *keyDesk) decide() {
 	waiting := strings.Fields(k.do("", "waiting"))[0]
 	k.says("in use for  ada@example.test: "+first, "waiting")
 	k.says("1 of 1", "list", "--state", "proposed")
-	k.says("encrypt to   no: not approved", "show", waiting)
+	k.says("encrypt to   no. Nobody has approved it yet", "show", waiting)
 	k.do("", "approve", waiting)
 	k.says("0 of 0 wait", "waiting")
 	k.says("encrypt to   yes", "show", waiting)

@@ -51,8 +51,9 @@ func showCertificate(out io.Writer, c *keyring.Certificate, rules []keyring.Rule
 	for _, r := range rules {
 		line("used for", r.Target+", since "+r.Since.Format(time.DateOnly))
 	}
-	line("encrypt to", usableWord(c.ForEncryption(now)))
-	line("sign with", usableWord(c.ForSigning(now)))
+	line("encrypt to", usableWord(c.Judge(keyring.ToEncrypt, now)))
+	line("sign with", usableWord(c.Judge(keyring.ToSign, now)))
+	line("verify with", usableWord(c.Judge(keyring.ToVerify, now)))
 }
 
 func subkeyInWords(sub keyring.Subkey) string {
@@ -73,11 +74,11 @@ func subkeyInWords(sub keyring.Subkey) string {
 	return words
 }
 
-func usableWord(r keyring.Reason) string {
-	if r == keyring.Usable {
+func usableWord(j keyring.Judgement) string {
+	if j.Reason == keyring.Usable {
 		return "yes"
 	}
-	return "no: " + string(r)
+	return "no. " + j.Sentence
 }
 
 // sourceWord says where a certificate came from, and when.

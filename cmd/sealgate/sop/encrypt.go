@@ -49,13 +49,13 @@ func (i *invocation) readers() ([]*openpgp.Entity, error) {
 	}
 	var readers []*openpgp.Entity
 	for _, l := range found {
-		switch reason := l.ForEncryption(i.Now); reason {
+		switch l.ForEncryption(i.Now) {
 		case keyring.Usable:
 			readers = append(readers, l.Entity)
 		case keyring.Weak:
 			return nil, fail(UnsupportedAsymmetricAlgo, "the certificate in %s is too weak to encrypt to", called(l.from))
 		default:
-			return nil, fail(CertCannotEncrypt, "the certificate in %s cannot be encrypted to: %s", called(l.from), reason)
+			return nil, fail(CertCannotEncrypt, "the certificate in %s cannot be encrypted to: %s", called(l.from), l.Judge(keyring.ToEncrypt, i.Now).Brief)
 		}
 	}
 	return readers, nil

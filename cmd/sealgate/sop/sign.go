@@ -48,13 +48,13 @@ func (i *invocation) signers(names []string) ([]*openpgp.Entity, error) {
 	}
 	var signers []*openpgp.Entity
 	for _, l := range found {
-		switch reason := l.ForSigning(i.Now); reason {
+		switch l.ForSigning(i.Now) {
 		case keyring.Usable:
 			signers = append(signers, l.entity())
 		case keyring.Weak:
 			return nil, fail(UnsupportedAsymmetricAlgo, "the key in %s is too weak to sign", called(l.from))
 		default:
-			return nil, fail(KeyCannotSign, "the key in %s cannot sign: %s", called(l.from), reason)
+			return nil, fail(KeyCannotSign, "the key in %s cannot sign: %s", called(l.from), l.Judge(keyring.ToSign, i.Now).Brief)
 		}
 	}
 	return signers, nil
