@@ -68,7 +68,21 @@ func (g *Gateway) Submit(ctx context.Context, s submission.Submission) (submissi
 	if err == nil {
 		err = g.send(ctx, actor, letter)
 	}
-	return submission.Receipt{ArticleID: letter.articleID}, g.recordRefusal(ctx, actor, mailbox.GroupID, letter, passing(err))
+	return submission.Receipt{ArticleID: letter.articleID}, marked(g.recordRefusal(ctx, actor, mailbox.GroupID, letter, passing(err)))
+}
+
+// Marker stands in every permanent refusal of a submission, for programs: FreeScout tries a refused message again every
+// hour unless its setting APP_NO_RETRY_MAIL_ERRORS fits the answer.
+const Marker = "not sent by Sealgate"
+
+func marked(err error) error {
+	var refusal *submission.Refusal
+	if !errors.As(err, &refusal) || refusal.Temporary() {
+		return err
+	}
+	said := *refusal
+	said.Sentence, said.Cause = Marker+": "+said.Sentence, err
+	return &said
 }
 
 // passing gives causes that may pass their own words: nothing was sent, and trying again later helps.
@@ -230,7 +244,7 @@ func refusalOf(d groups.Decision) *submission.Refusal {
 	for _, r := range d.Refusals {
 		sentences = append(sentences, r.Sentence)
 	}
-	return refuse(550, 1, "not sent: "+strings.Join(sentences, "; "))
+	return refuse(550, 1, strings.Join(sentences, "; "))
 }
 
 // commit stores the article, the queue rows and the activity entry in one transaction, then wakes the queue.
@@ -263,7 +277,8 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 	return nil
 }
 
-// recordRefusal logs a permanent refusal and passes every error on. A temporary one may come from a log that cannot be
+// recordRefusal logs a permanent refusal, and one message that a program tries again and again once, with a count. It passes
+// every error on. A temporary one may come from a log that cannot be
 // written.
 func (g *Gateway) recordRefusal(ctx context.Context, a Actor, groupID string, l letter, err error) error {
 	var refusal *submission.Refusal
@@ -274,7 +289,13 @@ func (g *Gateway) recordRefusal(ctx context.Context, a Actor, groupID string, l 
 		Actor: a.Name, Act: "message.submitted", Outcome: activity.Refused, GroupID: groupID,
 		MessageID: l.summary.MessageID, Detail: map[string]string{"reason": refusal.Sentence},
 	}
-	return errors.Join(err, g.change(ctx, e, nil))
+	return errors.Join(err, g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if e.MessageID == "" { // nothing tells two of them apart
+			return g.record(ctx, tx, e)
+		}
+		e.Time = g.Now()
+		return g.Activity.AppendOrCount(ctx, tx, e)
+	}))
 }
 
 // newID returns a UUIDv7: unique, and sorted by time.

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
@@ -88,7 +90,7 @@ func TestARefusalNamesTheRecipientAndQueuesNothing(t *testing.T) {
 		t.Errorf("refused with %d %v %q", refusal.Code, refusal.Enhanced, refusal.Sentence)
 	}
 	entries := h.entries("message.submitted")
-	if len(entries) != 1 || entries[0].Outcome != activity.Refused || entries[0].Actor != "mailbox:support" || entries[0].Detail["reason"] != refusal.Sentence {
+	if len(entries) != 1 || entries[0].Outcome != activity.Refused || entries[0].Actor != "mailbox:support" || gateway.Marker+": "+entries[0].Detail["reason"] != refusal.Sentence {
 		t.Errorf("the log holds %+v", entries)
 	}
 }
@@ -179,5 +181,19 @@ func TestTheArticleIsKeptAsItWasWritten(t *testing.T) {
 	open, err := h.ListQueue(t.Context(), h.agent, queue.Filter{Open: true})
 	if err != nil || len(open) != 1 || open[0].ArticleID != id {
 		t.Errorf("the queue shows %+v (%v)", open, err)
+	}
+}
+
+// TestARefusedMessageThatIsTriedAgainIsOneEntry: a ticket system that tries every hour does not fill the log.
+func TestARefusedMessageThatIsTriedAgainIsOneEntry(t *testing.T) {
+	h := newHouse(t, encrypt(groups.Required))
+	for range 3 {
+		h.refused(letter{to: []string{"carl@customer.test"}})
+		h.passes(time.Hour)
+	}
+	h.refused(letter{to: []string{"dora@customer.test"}})
+	e := h.entries("message.submitted")
+	if len(e) != 2 || e[1].Attempts != 3 || !e[1].LastAttempt.Equal(noon.Add(2*time.Hour)) || e[0].Attempts != 0 {
+		t.Errorf("the log holds %+v", e)
 	}
 }

@@ -73,7 +73,7 @@ func TestCertificatePage(t *testing.T) {
 	path := "/keyring/" + report.Changes[0].Fingerprint
 	v := b.as("root")
 	v.get(path).says(t, http.StatusOK, "Soon gone", inFours(report.Changes[0].Fingerprint), "Approved", "in 19 days", "encrypt")
-	v.get("/").says(t, http.StatusOK, "expires in 19 days")
+	v.get("/").says(t, http.StatusOK, "expires on", "in 19 days. Ask its owner")
 	if page := b.as("ada").get(path); strings.Contains(page.body, "Block") || strings.Contains(page.body, "Delete") {
 		t.Error("an agent is shown the buttons of admins")
 	}

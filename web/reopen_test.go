@@ -53,8 +53,8 @@ func (b *bench) waits() {
 		b.t.Fatal(err)
 	}
 	fingerprint := b.imports(public.String()).Changes[0].Fingerprint
-	state := func(s keyring.State) {
-		if err := b.gateway.SetCertificateState(b.t.Context(), admin(), fingerprint, s); err != nil {
+	state := func(s keyring.State) { // as if the reopening after a decision had been cut off
+		if err := b.gateway.Keyring.SetState(b.t.Context(), b.gateway.DB, fingerprint, s, b.clock.Now()); err != nil {
 			b.t.Fatal(err)
 		}
 	}

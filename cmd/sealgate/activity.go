@@ -31,10 +31,18 @@ func (c *activityList) Run(s *session) error {
 		}
 		var rows [][]string
 		for _, e := range entries {
-			rows = append(rows, []string{fmt.Sprint(e.Seq), e.Time.UTC().Format(time.RFC3339), e.Actor, e.Act, string(e.Outcome), details(e.Detail)})
+			rows = append(rows, []string{fmt.Sprint(e.Seq), e.Time.UTC().Format(time.RFC3339), e.Actor, e.Act, outcomeWord(e), details(e.Detail)})
 		}
 		return s.table("SEQ | TIME | ACTOR | ACT | OUTCOME | DETAIL", rows)
 	})
+}
+
+// outcomeWord says how an act ended, and how often.
+func outcomeWord(e activity.Entry) string {
+	if e.Attempts == 0 {
+		return string(e.Outcome)
+	}
+	return fmt.Sprintf("%s, %d times", e.Outcome, e.Attempts)
 }
 
 func details(d map[string]string) string {

@@ -42,6 +42,11 @@ type Entry struct {
 	Fingerprint string            `json:"fingerprint,omitempty"`
 	Detail      map[string]string `json:"detail,omitempty"` // small, content-free: recipients, reason, decision
 	Hash        []byte            `json:"hash"`
+
+	// Attempts above 1 say that the same happened so often within a day, the last time at LastAttempt. Both stand beside
+	// the chain, which only holds the first.
+	Attempts    int       `json:"attempts,omitempty"`
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
 }
 
 // Log is the log in one database. It is safe for concurrent use, by several processes too.
@@ -119,6 +124,9 @@ func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
 			return nil, fmt.Errorf("list activity: %w", err)
 		}
 		entries = append(entries, e)
+	}
+	if err := l.countAttempts(ctx, entries); err != nil {
+		return nil, fmt.Errorf("list activity: %w", err)
 	}
 	return entries, nil
 }
