@@ -74,6 +74,7 @@ func TestRoles(t *testing.T) {
 			_, err := h.ExportSecretKey(ctx, a, "none", []byte("long enough a passphrase"))
 			return err
 		}},
+		{"upload a certificate", "admin", func(a gateway.Actor) error { _, err := h.UploadCertificate(ctx, a, "none", ""); return err }},
 		{"save a group", "admin", func(a gateway.Actor) error { _, err := h.SaveGroup(ctx, a, groups.Group{}); return err }},
 		{"delete a group", "admin", func(a gateway.Actor) error { return h.DeleteGroup(ctx, a, "none") }},
 		{"list mailboxes", "admin", func(a gateway.Actor) error { _, err := h.ListMailboxes(ctx, a); return err }},
