@@ -20,6 +20,8 @@ const lastSHA1 = 1675209600 // 2023-02-01 00:00:00 UTC
 type checker struct {
 	entity *openpgp.Entity
 	budget int // signatures that may still be verified
+
+	sha1 bool // a self-signature on a user ID did not count because of its hash
 }
 
 // check returns what of m its own primary key vouches for, and the library's view of it. Third-party certifications,
@@ -52,6 +54,10 @@ func check(m material) (clean material, e *openpgp.Entity, err error) {
 	if c.budget < 0 {
 		return clean, nil, problem("this certificate carries more than %d signatures: export it again with "+
 			"gpg --export-options export-clean", maxSignatures)
+	}
+	if len(c.entity.Identities) == 0 && c.sha1 {
+		return clean, nil, problem("this certificate is held together by SHA-1 alone, which can be forged, so nothing is encrypted to it or " +
+			"verified with it: ask its owner to renew it (gpg --quick-set-expire makes new self-signatures) and to send it again")
 	}
 	return clean, c.entity, nil
 }
@@ -130,10 +136,11 @@ func (c *checker) checkUserID(u component) (component, bool) {
 	u.sigs = c.keep(u.sigs, func(sig *packet.Signature) bool {
 		revocation := sig.SigType == packet.SigTypeCertificationRevocation
 		certification := sig.SigType >= packet.SigTypeGenericCert && sig.SigType <= packet.SigTypePositiveCert
+		primary := c.entity.PrimaryKey
 		if !revocation && !(certification && acceptable(sig)) {
+			c.sha1 = c.sha1 || certification && sig.Hash == crypto.SHA1 && sig.CheckKeyIdOrFingerprint(primary)
 			return false
 		}
-		primary := c.entity.PrimaryKey
 		if !sig.CheckKeyIdOrFingerprint(primary) || !c.spend() || primary.VerifyUserIdSignature(id.Name, primary, sig) != nil {
 			return false
 		}

@@ -151,3 +151,14 @@ func TestGPGOfflinePrimaryKey(t *testing.T) {
 		t.Errorf("gpg read %q", plaintext)
 	}
 }
+
+// TestGPGCertificateOfSHA1IsNamed: one that only SHA-1 holds together is refused with its own sentence.
+func TestGPGCertificateOfSHA1IsNamed(t *testing.T) {
+	g := bed.NewGPG(t)
+	g.Run(t, nil, "--faked-system-time", "20240101T000000!", "--cert-digest-algo", "SHA1",
+		"--quick-gen-key", "Ann <ann@example.org>", "rsa2048", "default", "never")
+	items, err := Parse(g.Export(t, "ann@example.org"), time.Now())
+	if err != nil || len(items) != 1 || items[0].Err == nil || !strings.Contains(items[0].Err.Error(), "SHA-1 alone") {
+		t.Errorf("%v, %v", items, err)
+	}
+}

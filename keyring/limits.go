@@ -61,10 +61,11 @@ func checkVersion(p rawPacket) error {
 	case 4, 6:
 		return nil
 	case 2, 3:
-		return problem("this is a version %d key from PGP 2.x, which is too weak today: ask its owner for a new key", v)
+		return problem("this is a version %d key from PGP 2.x, which is too weak today, and nothing is encrypted to it or verified "+
+			"with it here: ask its owner for a new key; old mail to it opens with GnuPG 1.4 only", v)
 	case 5:
-		return problem("this is a version 5 (LibrePGP) key, which cannot be read here: " +
-			"ask its owner for a version 4 key (gpg makes one with --rfc4880)")
+		return problem("this is a version 5 (LibrePGP) key, and nothing is encrypted to it or verified with it here: " +
+			"ask its owner for a version 4 key (gpg makes one with --rfc4880); old mail to it opens with GnuPG 2.4 only")
 	default:
 		return problem("this key has the unknown version %d: ask its owner for a version 4 key", v)
 	}

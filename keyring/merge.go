@@ -71,6 +71,16 @@ func mergedSizes(m material) error {
 	return checkSizes(packets)
 }
 
+// uselessness says at the door that mail cannot be encrypted to a certificate, whoever approves it.
+func uselessness(c *Certificate, at time.Time) []string {
+	approved := *c
+	approved.State = Approved
+	if j := approved.Judge(ToEncrypt, at); j.Reason != Usable {
+		return []string{"mail cannot be encrypted to it: " + j.Brief}
+	}
+	return nil
+}
+
 // differences says in words what a merge brought.
 func differences(before, now *Certificate) []string {
 	details := userIDDifferences(before, now)

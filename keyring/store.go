@@ -75,7 +75,7 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 	if state != Proposed {
 		change.Conflicts = nil
 	}
-	change.describe(before, now, state, added)
+	change.describe(before, now, state, added, at)
 	if change.Outcome == Unchanged {
 		return change, nil
 	}
@@ -87,12 +87,13 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 }
 
 // describe fills in what the merge did.
-func (c *Change) describe(before, now *Certificate, state State, secretDetails []string) {
+func (c *Change) describe(before, now *Certificate, state State, secretDetails []string, at time.Time) {
 	if before == nil {
 		c.Outcome = Added
 		if state == Proposed {
 			c.Details = append(append(c.Details, "waits for approval"), conflictInWords(c.Conflicts)...)
 		}
+		c.Details = append(c.Details, uselessness(now, at)...)
 	} else {
 		c.Details = append(differences(before, now), stateDifference(before.State, state)...)
 		if c.Outcome = Updated; len(c.Details) == 0 && len(secretDetails) == 0 {

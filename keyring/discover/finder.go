@@ -41,7 +41,7 @@ func (f *Finder) ByAddress(ctx context.Context, address string) (Report, error) 
 	}
 	var r Report
 	if f.WKD {
-		f.wkd(ctx, canonical, &r)
+		f.wkd(ctx, canonical, &r, func(body []byte) ([]*keyring.Item, error) { return forAddress(body, canonical, f.now()) })
 	}
 	if len(r.Findings) == 0 && f.Keyserver != "" {
 		f.keyserverByAddress(ctx, canonical, &r)

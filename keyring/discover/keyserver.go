@@ -52,9 +52,8 @@ func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string
 	var r Report
 	if f.WKD {
 		for _, address := range known[:min(len(known), maxRefreshed)] {
-			f.wkd(ctx, address, &r)
+			f.wkd(ctx, address, &r, f.among(known, func(c *keyring.Certificate) bool { return c.Fingerprint == fingerprint }))
 		}
-		r.Findings = slices.DeleteFunc(r.Findings, func(found Finding) bool { return found.Item.Certificate.Fingerprint != fingerprint })
 	}
 	if f.Keyserver == "" {
 		return r, nil
@@ -68,6 +67,21 @@ func (f *Finder) Refresh(ctx context.Context, fingerprint string, known []string
 		return withFingerprint(items, fingerprint)
 	})
 	return r, nil
+}
+
+// among chooses of a web key directory's answer, which may hold several certificates, those that are wanted.
+func (f *Finder) among(known []string, wanted func(*keyring.Certificate) bool) choice {
+	return func(body []byte) ([]*keyring.Item, error) {
+		items, err := only(body, f.now(), isOneOf(known))
+		if err != nil {
+			return nil, err
+		}
+		items = slices.DeleteFunc(items, func(i *keyring.Item) bool { return !wanted(i.Certificate) })
+		if len(items) == 0 {
+			return nil, fmt.Errorf("it has other certificates for this address: %w", ErrAbsent)
+		}
+		return items[:1], nil
+	}
 }
 
 // maxRefreshed is how many addresses of a certificate are asked for in a refresh.
@@ -86,8 +100,7 @@ func (f *Finder) ByKeyID(ctx context.Context, keyID, address string) (Report, er
 	}
 	var r Report
 	if f.WKD {
-		f.wkd(ctx, canonical, &r)
-		r.Findings = slices.DeleteFunc(r.Findings, func(found Finding) bool { return !holds(found.Item.Certificate, keyID) })
+		f.wkd(ctx, canonical, &r, f.among([]string{canonical}, func(c *keyring.Certificate) bool { return holds(c, keyID) }))
 	}
 	if len(r.Findings) > 0 || f.Keyserver == "" {
 		return r, nil

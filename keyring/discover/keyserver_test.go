@@ -111,6 +111,24 @@ func TestARefreshBringsRevocationsAndNoAddress(t *testing.T) {
 	}
 }
 
+// After a rollover the directory has the new certificate first, and the old one with its revocation.
+func TestARefreshFindsTheOldCertificateBesideTheNew(t *testing.T) {
+	before, after := newKey(t, "joe@example.test"), newKey(t, "joe@example.test")
+	if err := before.Revoke(packet.KeySuperseded, "", &packet.Config{Time: func() time.Time { return noon().Add(-time.Hour) }}); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.serve("openpgpkey.example.test", answering(append(public(t, after), public(t, before)...), nil))
+	r, err := w.finder("").Refresh(t.Context(), fingerprintOf(before), []string{"joe@example.test"})
+	if err != nil || len(r.Findings) != 1 || !r.Findings[0].Item.Certificate.Revoked {
+		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = w.finder("").Refresh(t.Context(), fingerprintOf(newKey(t, "joe@example.test")), []string{"joe@example.test"})
+	if err != nil || len(r.Findings) != 0 || r.Asks[0].Answer != Absent || r.Postponed() {
+		t.Errorf("of a certificate that it does not have: %+v, %v", r, err)
+	}
+}
+
 func TestAnotherCertificateThanAskedForIsRefused(t *testing.T) {
 	asked, other := newKey(t, "joe@example.test"), newKey(t, "joe@example.test")
 	w := newWorld(t)

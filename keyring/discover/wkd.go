@@ -13,21 +13,24 @@ import (
 // wkd asks the web key directory of the address's domain (draft-koch-openpgp-webkey-service, section 3.1): the advanced
 // host first, the direct one only when the name of the advanced host does not exist. A 404 of the advanced host, or one
 // that does not answer, is the end: else whoever can silence it would choose what is believed.
-func (f *Finder) wkd(ctx context.Context, address string, r *Report) {
+func (f *Finder) wkd(ctx context.Context, address string, r *Report, choose choice) {
 	local, domain, _ := cutAddress(address)
 	path := publish.Hash(local) + "?l=" + strings.ReplaceAll(url.QueryEscape(local), "+", "%20")
 	advanced := "https://openpgpkey." + domain + "/.well-known/openpgpkey/" + domain + "/hu/" + path
-	if err := f.wkdAt(ctx, domain, address, advanced, r); !errors.Is(err, errNoName) {
+	if err := f.wkdAt(ctx, domain, address, advanced, r, choose); !errors.Is(err, errNoName) {
 		return
 	}
-	_ = f.wkdAt(ctx, domain, address, "https://"+domain+"/.well-known/openpgpkey/hu/"+path, r) // the report has its error
+	_ = f.wkdAt(ctx, domain, address, "https://"+domain+"/.well-known/openpgpkey/hu/"+path, r, choose) // the report has its error
 }
 
-func (f *Finder) wkdAt(ctx context.Context, domain, address, target string, r *Report) error {
+// choice takes what it wants of an answer.
+type choice func(body []byte) ([]*keyring.Item, error)
+
+func (f *Finder) wkdAt(ctx context.Context, domain, address, target string, r *Report, choose choice) error {
 	body, err := f.fetch(ctx, domain, target)
 	var items []*keyring.Item
 	if err == nil {
-		items, err = forAddress(body, address, f.now())
+		items, err = choose(body)
 	}
 	r.add(keyring.WKD, target, findings(keyring.WKD, address, target, items), err)
 	return err
