@@ -31,6 +31,7 @@ func (s *site) api() http.Handler {
 	a.UseMiddleware(s.bearer(a))
 	s.certificateAPI(a)
 	s.ownKeyAPI(a)
+	s.publishAPI(a)
 	s.keyRulesAPI(a)
 	s.healthAPI(a)
 	s.discoverAPI(a)

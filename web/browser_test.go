@@ -13,6 +13,7 @@ import (
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
 )
 
 // patience is how long the browser may take for one story.
@@ -215,6 +216,7 @@ func (b *bench) furnish() map[string]string {
 	g := b.desk(func(g *groups.Group) {
 		g.DomainRules = []groups.DomainRule{{Domain: "partner.test", Sign: groups.On, Encrypt: groups.Required}}
 	})
+	b.retired("old@desk.test")
 	agent := b.person("ada", groups.Agent, g.ID)
 	b.person("audit", groups.Auditor)
 	certificate := b.imports(armoredKey(b.t, "Customer", customer, 20*24*time.Hour, b.clock.Now())).Changes[0].Fingerprint
@@ -239,8 +241,27 @@ func (b *bench) furnish() map[string]string {
 		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "waiting": "/keyring/waiting", "rules": "/keyring/rules", "certificate-waiting": "/keyring/" + waiting, "discovery": "/discovery",
 		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "manage": "/keyring/" + b.certificateOf(support).Fingerprint + "/manage", "revoke": "/keyring/" + b.certificateOf(support).Fingerprint + "/revoke", "forecast": "/keyring/forecast", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
-		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test",
+		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test", "public-revoked": "/keys/old@desk.test",
+		"upload":   "/keyring/" + b.certificateOf(support).Fingerprint + "/upload",
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
+	}
+}
+
+// retired is an address of a group of its own, whose only certificate is revoked.
+func (b *bench) retired(address string) {
+	b.t.Helper()
+	g := gateway.NewGroup("Retired")
+	g.Addresses = []string{address}
+	_, err := b.gateway.SaveGroup(b.t.Context(), admin(), g)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c, err := b.gateway.GenerateKey(b.t.Context(), admin(), gateway.NewKey{Name: "Retired", Address: address})
+	if err == nil {
+		_, err = b.gateway.RevokeKey(b.t.Context(), admin(), c.Fingerprint, keyring.Retired, "")
+	}
+	if err != nil {
+		b.t.Fatal(err)
 	}
 }
 

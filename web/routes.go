@@ -81,6 +81,8 @@ func routes() []route {
 		{pattern: "GET /keyring/{fingerprint}/revoke", roles: admins, do: revokeForm},
 		{pattern: "POST /keyring/{fingerprint}/revoke", roles: admins, do: revokeKey},
 		{pattern: "POST /keyring/{fingerprint}/revocation", roles: admins, do: downloadRevocation},
+		{pattern: "GET /keyring/{fingerprint}/upload", roles: admins, do: uploadForm},
+		{pattern: "POST /keyring/{fingerprint}/upload", roles: admins, do: upload},
 		{pattern: "GET /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificateForm},
 		{pattern: "POST /keyring/{fingerprint}/delete", roles: admins, do: deleteCertificate},
 

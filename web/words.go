@@ -40,6 +40,7 @@ func functions(a assets) template.FuncMap {
 		"source":      sourceInWords,
 		"counted":     counted,
 		"imported":    importedBadge,
+		"uploaded":    uploadBadge,
 		"ending":      endingBadge,
 		"join":        strings.Join,
 		"sentence":    sentence,
