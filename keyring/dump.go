@@ -5,9 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"time"
-
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"unicode/utf8"
 )
 
 // Scan reads a dump of any length, armored or binary, and hands over its items one at a time, in order, counted from 1.
@@ -15,31 +15,53 @@ import (
 // with a sentence for people when nothing in the input is OpenPGP; damage inside is an item with its Err.
 func Scan(r io.Reader, at time.Time, f func(*Item) error) error {
 	d := dump{at: at, f: f}
-	in := bufio.NewReaderSize(r, 64<<10)
-	head, err := in.Peek(1)
+	in := bufio.NewReaderSize(r, dumpBuffer)
+	head, err := in.Peek(explained)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if len(head) == 1 && head[0]&0x80 != 0 && beginsWithKey(head[0]) {
-		return d.block(in)
+	head = slices.Clone(head)
+	if len(head) > 0 && head[0]&0x80 != 0 && beginsWithKey(head[0]) && !utf8.Valid(validEnd(head)) {
+		return d.block(in, &armorBody{})
 	}
+	if decoder := utf16Text(head); decoder != nil {
+		in, head = bufio.NewReaderSize(decoder.Reader(in), dumpBuffer), fromUTF16(head)
+	}
+	text := dearmor{in: in}
 	for {
-		block, err := armor.Decode(in)
-		if errors.Is(err, io.EOF) {
-			break
+		kind, body, err := text.next()
+		switch {
+		case errors.Is(err, io.EOF) && d.count == 0:
+			return explain(validEnd(head))
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case kind == signedText:
+			err = d.hand(&Item{Err: errSignedText})
+		default:
+			err = d.block(bufio.NewReaderSize(body, dumpBuffer), body)
 		}
 		if err != nil {
-			return problem("an armored block of this input is damaged, and nothing after it was read: " +
-				"export the keyring again and import the whole file")
-		}
-		if err := d.block(bufio.NewReaderSize(block.Body, 64<<10)); err != nil {
 			return err
 		}
 	}
-	if d.count == 0 {
-		return problem("there is no OpenPGP block in this input: export the keyring again with gpg --armor --export")
+}
+
+const (
+	dumpBuffer = 64 << 10 // octets of input in memory, and the longest line of a text
+	explained  = 4096     // octets from the beginning, from which a sentence says what the input is
+)
+
+// validEnd leaves out the octets of a character that the end cut in two.
+func validEnd(text []byte) []byte {
+	for range utf8.UTFMax - 1 {
+		if r, size := utf8.DecodeLastRune(text); r != utf8.RuneError || size != 1 || utf8.FullRune(text[len(text)-1:]) {
+			return text
+		}
+		text = text[:len(text)-1]
 	}
-	return nil
+	return text
 }
 
 // dump collects the packets of one certificate at a time.
@@ -51,14 +73,21 @@ type dump struct {
 	size    int // octets in packets; more than maxCertificate once some were left out
 }
 
-func (d *dump) block(in *bufio.Reader) error {
+// block reads one block to its end. What body says of damage goes before what the packets say.
+func (d *dump) block(in *bufio.Reader, body *armorBody) error {
+	before := d.count
 	for {
 		p, size, err := readPacket(in)
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return d.flush(nil)
-			}
-			return d.flush(problem("this block is cut off or damaged: export the certificates again and import the whole file"))
+		if errors.Is(err, io.EOF) && d.count == before && d.size == 0 {
+			err = errTruncated // there was nothing at all
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return d.flush(nil)
+		case err != nil && (errors.Is(body.err, errCutArmor) || errors.Is(body.err, errDamagedArmor)):
+			return d.flush(body.err)
+		case err != nil:
+			return d.flush(errCutBlock)
 		}
 		if p.isPrimary() {
 			if err := d.flush(nil); err != nil {
@@ -78,15 +107,17 @@ func (d *dump) flush(damage error) error {
 	if len(packets) == 0 && size == 0 && damage == nil {
 		return nil
 	}
-	d.count++
-	item := &Item{Err: damage}
 	switch {
 	case damage != nil:
+		return d.hand(&Item{Err: damage})
 	case size > maxCertificate:
-		item.Err = errTooLarge()
-	default:
-		item = newItem(packets, d.at)
+		return d.hand(&Item{Err: errTooLarge()})
 	}
+	return d.hand(newItem(packets, d.at))
+}
+
+func (d *dump) hand(item *Item) error {
+	d.count++
 	item.Index = d.count
 	return d.f(item)
 }

@@ -114,7 +114,9 @@ func TestJudgeInWords(t *testing.T) {
 func TestVerifyingLooksAtTheTimeOfTheSignature(t *testing.T) {
 	const month = 30 * 24 * time.Hour
 	start := lastYear()
-	made := func(change ...func(*packet.Config)) *key { return newKeyAt(t, start, "Ann", "ann@example.org", change...) }
+	made := func(change ...func(*packet.Config)) *key {
+		return newKeyAt(t, start, "Ann", "ann@example.org", change...)
+	}
 	for _, c := range []struct {
 		name   string
 		made   func() *key

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -36,13 +35,7 @@ func Parse(input []byte, at time.Time) ([]*Item, error) {
 		return nil, explain(input)
 	}
 	var items []*Item
-	signed := false // inside a signed text, whose signature needs no sentence of its own
 	for _, b := range blocks {
-		if signed && b.kind == "SIGNATURE" {
-			signed = false
-			continue
-		}
-		signed = signed || b.kind == "SIGNED MESSAGE"
 		items = append(items, b.items(at)...)
 	}
 	for i, item := range items {
@@ -52,13 +45,10 @@ func Parse(input []byte, at time.Time) ([]*Item, error) {
 }
 
 func findBlocks(input []byte) []block {
-	if bytes.Contains(input, []byte(armorBegin)) {
-		return armorBlocks(string(input))
-	}
 	if isBinary(input) {
 		return []block{{data: slices.Clone(input)}}
 	}
-	return nil
+	return armorBlocks(input)
 }
 
 // isBinary tells packets from noise: they begin with bit 7 set, random key material is never valid UTF-8, and there is
@@ -85,8 +75,8 @@ func (b block) items(at time.Time) []*Item {
 	if b.err != nil {
 		return []*Item{{Err: b.err}}
 	}
-	if b.kind == "SIGNED MESSAGE" {
-		return []*Item{{Err: problem("this is a signed text, not a certificate: ask its sender for the certificate")}}
+	if b.kind == signedText {
+		return []*Item{{Err: errSignedText}}
 	}
 	packets, err := splitPackets(b.data)
 	var items []*Item
@@ -96,11 +86,10 @@ func (b block) items(at time.Time) []*Item {
 	if err == nil && len(items) > 0 {
 		return items
 	}
-	cut := problem("this block is cut off or damaged: export the certificate again and import the whole file")
 	if len(items) == 0 {
-		return []*Item{{Err: cut}}
+		return []*Item{{Err: errCutBlock}}
 	}
-	items[len(items)-1] = &Item{Err: cut}
+	items[len(items)-1] = &Item{Err: errCutBlock}
 	return items
 }
 

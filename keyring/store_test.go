@@ -305,7 +305,7 @@ func TestSecretSubkeysAddUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		packets, err := splitPackets(armorBlocks(string(exported))[0].data)
+		packets, err := splitPackets(armorBlocks(exported)[0].data)
 		if err != nil || packets[0].tag != tagSecretKey || !bytes.HasSuffix(packets[0].body, stub(4)) {
 			t.Errorf("the primary key was not exported as a stub: type %d, %v", packets[0].tag, err)
 		}
