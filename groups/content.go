@@ -3,6 +3,7 @@ package groups
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,22 @@ func compile(pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile("(?is)" + quoted)
 }
 
-// validate checks what a person entered.
+// canonical trims the patterns, leaves out empty ones and repetitions, and checks what a person entered.
+func (c ContentRules) canonical() (ContentRules, error) {
+	c.Subjects, c.Files = trimmed(c.Subjects), trimmed(c.Files)
+	return c, c.validate()
+}
+
+func trimmed(patterns []string) []string {
+	var all []string
+	for _, p := range patterns {
+		if p = strings.TrimSpace(p); p != "" && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 func (c ContentRules) validate() error {
 	if len(c.Subjects)+len(c.Files) > maxPatterns {
 		return &Invalid{"content", fmt.Sprintf("A group has at most %d content patterns; put several into one with *.", maxPatterns)}

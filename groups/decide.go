@@ -32,6 +32,7 @@ type Request struct {
 	ByAdmin         bool // may switch off what is Required
 	CanSign         bool
 	SignProblem     string // why not, in words
+	Shadow          bool   // the group only watches: nothing but what is asked for happens
 	Recipients      []Recipient
 }
 
@@ -44,6 +45,7 @@ const (
 	ByGroup     Rule = "group default"
 	ByDomain    Rule = "recipient domain"
 	ByThread    Rule = "thread came encrypted"
+	ByShadow    Rule = "shadow mode"
 	ByContent   Rule = "content rule"
 	ByToggle    Rule = "agent's choice"
 	ByAvailable Rule = "every recipient has a certificate"
@@ -51,6 +53,36 @@ const (
 	ByKey       Rule = "a secret key can sign"
 	ByNoKey     Rule = "no secret key can sign"
 )
+
+// Origin is where a rule comes from.
+type Origin string
+
+// The origins, the widest first.
+const (
+	FromInstance     Origin = "instance"
+	FromGroup        Origin = "group"
+	FromDomain       Origin = "recipient domain"
+	FromThread       Origin = "thread"
+	FromMessage      Origin = "message"
+	FromCertificates Origin = "keys at hand"
+)
+
+// Origin says where a rule comes from.
+func (r Rule) Origin() Origin {
+	switch r {
+	case ByHouse:
+		return FromInstance
+	case ByDomain:
+		return FromDomain
+	case ByThread:
+		return FromThread
+	case ByContent, ByToggle:
+		return FromMessage
+	case ByAvailable, ByMissing, ByKey, ByNoKey:
+		return FromCertificates
+	}
+	return FromGroup
+}
 
 // Ruling is the answer for signing or for encryption.
 type Ruling struct {
@@ -77,11 +109,34 @@ type Decision struct {
 	Encrypt  Ruling
 	Notices  []string // recipients that get a content-free notice instead (MixedSplit)
 	Refusals []Refusal
+	Would    *Decision `json:",omitempty"` // in shadow mode: what would happen without it
 }
 
 // Decide is pure: the same request gives the same decision. A missing certificate or key never turns off what a level
 // of On or Required, or a toggle, switched on: it becomes a refusal. The cases stand in testdata/decisions.txt.
 func Decide(r Request) Decision {
+	if r.Shadow {
+		return shadowed(r)
+	}
+	return decide(r)
+}
+
+// shadowed does only what is asked for with the message, and tells what would happen otherwise.
+func shadowed(r Request) Decision {
+	r.Shadow = false
+	would := decide(r)
+	r.HouseSign, r.HouseEncrypt, r.Sign, r.Encrypt, r.Rules, r.ThreadEncrypted, r.Content = "", "", Off, Off, nil, false, ""
+	d := decide(r)
+	for _, ruling := range []*Ruling{&d.Sign, &d.Encrypt} {
+		if ruling.Rule == ByGroup {
+			ruling.Rule, ruling.Because = ByShadow, "this group is in shadow mode: only what is asked for is done"
+		}
+	}
+	d.Would = &would
+	return d
+}
+
+func decide(r Request) Decision {
 	var d Decision
 	d.Sign = decideSign(r)
 	d.Encrypt = decideEncrypt(r)

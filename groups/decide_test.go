@@ -17,6 +17,7 @@ type testCase struct {
 	encrypt, sign          string
 	refusals, notices      []string
 	whyEncrypt, whySigning string // "" when the row does not say
+	would                  string // in shadow mode
 }
 
 func TestDecisions(t *testing.T) {
@@ -33,6 +34,11 @@ func TestDecisions(t *testing.T) {
 			expect(t, c.line, "refusals", strings.Join(sentences(d), "\n"), strings.Join(c.refusals, "\n"))
 			if c.whyEncrypt != "" {
 				expect(t, c.line, "encrypt because", d.Encrypt.Because, c.whyEncrypt)
+			}
+			if (d.Would != nil) != c.request.Shadow {
+				t.Errorf("line %d: it tells what would happen: %v", c.line, d.Would)
+			} else if d.Would != nil {
+				expect(t, c.line, "would", ruling(d.Would.Encrypt)+" | "+ruling(d.Would.Sign), c.would)
 			}
 			if c.whySigning != "" {
 				expect(t, c.line, "sign because", d.Sign.Because, c.whySigning)
@@ -150,6 +156,8 @@ func (r *Request) readPolicy(word string) error {
 		r.Sign = Level(value)
 	case "split":
 		r.Mixed = MixedSplit
+	case "shadow":
+		r.Shadow = true
 	case "thread":
 		r.ThreadEncrypted = true
 	case "house":
@@ -198,6 +206,8 @@ func (c *testCase) consequence(line string) error {
 		c.notices = append(c.notices, text)
 	case "=":
 		c.whyEncrypt = text
+	case "%":
+		c.would = text
 	case "~":
 		c.whySigning = text
 	default:

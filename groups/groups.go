@@ -69,6 +69,8 @@ type Group struct {
 	AttachKey   bool     // the group's certificate is attached to signed or encrypted mail
 	Autocrypt   bool     // mail leaves with the group's certificate in an Autocrypt field
 	InlineIn    InlineIn // of incoming mail
+	Content     ContentRules
+	Shadow      bool     // mail leaves as it came, and the log tells what would have happened
 	Owners      []string // canonical addresses of those who are warned about the group's certificates
 	DomainRules []DomainRule
 	CreatedAt   time.Time

@@ -20,6 +20,10 @@ type groupRow struct {
 	Autocrypt        bool     `gorm:"column:autocrypt"`
 	InlineIn         InlineIn `gorm:"column:inline_in"`
 	Owners           string   `gorm:"column:owners"`
+	ContentSubjects  string   `gorm:"column:content_subjects"`
+	ContentFiles     string   `gorm:"column:content_files"`
+	ContentMarked    bool     `gorm:"column:content_sensitivity"`
+	Shadow           bool     `gorm:"column:shadow"`
 	CreatedMS        int64    `gorm:"column:created_ms"`
 	UpdatedMS        int64    `gorm:"column:updated_ms"`
 }
@@ -34,6 +38,8 @@ func rowOfGroup(g Group) groupRow {
 		Mixed: g.Mixed, SubjectTags: g.SubjectTags,
 		HideSubject: g.HideSubject, KeepTicket: g.KeepTicket,
 		AttachKey: g.AttachKey, Autocrypt: g.Autocrypt, InlineIn: g.InlineIn, Owners: strings.Join(g.Owners, " "),
+		ContentSubjects: strings.Join(g.Content.Subjects, "\n"), ContentFiles: strings.Join(g.Content.Files, "\n"),
+		ContentMarked: g.Content.Sensitivity, Shadow: g.Shadow,
 		CreatedMS: g.CreatedAt.UnixMilli(), UpdatedMS: g.UpdatedAt.UnixMilli(),
 	}
 }
@@ -45,8 +51,16 @@ func (r groupRow) group() Group {
 		Mixed: r.Mixed, SubjectTags: r.SubjectTags,
 		HideSubject: r.HideSubject, KeepTicket: r.KeepTicket,
 		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn, Owners: ownersOf(r.Owners),
+		Content: ContentRules{linesOf(r.ContentSubjects), linesOf(r.ContentFiles), r.ContentMarked}, Shadow: r.Shadow,
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
 	}
+}
+
+func linesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
 }
 
 func ownersOf(text string) []string {

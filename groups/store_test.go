@@ -19,13 +19,17 @@ func TestAGroupIsReadAsItWasSaved(t *testing.T) {
 		saved := saveGroup(t, s, Group{
 			Name: " Support ", Addresses: []string{"Help@Desk.Test", "info@BÜRO.test", "help@desk.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
-			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny,
+			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny, Shadow: true,
+			Content:     ContentRules{Subjects: []string{" diagnosis ", "", "diagnosis"}, Files: []string{"*.p12", "a b?"}, Sensitivity: true},
+			Owners:      []string{"Olga@Desk.test", "olga@desk.test"},
 			DomainRules: []DomainRule{{"Court.Test", On, Required, false}, {"büro.test", Off, On, true}},
 		})
 		want := Group{
 			ID: saved.ID, Name: "Support", Addresses: []string{"help@desk.test", "info@xn--bro-hoa.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
-			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny,
+			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny, Shadow: true,
+			Content:     ContentRules{Subjects: []string{"diagnosis"}, Files: []string{"*.p12", "a b?"}, Sensitivity: true},
+			Owners:      []string{"olga@desk.test"},
 			DomainRules: []DomainRule{{"court.test", On, Required, false}, {"xn--bro-hoa.test", Off, On, true}},
 			CreatedAt:   noon, UpdatedAt: noon,
 		}
@@ -118,6 +122,9 @@ func TestGroupValuesAreChecked(t *testing.T) {
 		"no automatic level": {func(g *Group) { g.AutoEncrypt = "" }, "auto_encrypt", "must be off"},
 		"unknown mixed":      {func(g *Group) { g.Mixed = "" }, "mixed", "refuse or split"},
 		"number of nothing":  {func(g *Group) { g.KeepTicket = true }, "keep_ticket", "only where the subject is hidden"},
+		"owner is a ticket":  {func(g *Group) { g.Owners = g.Addresses }, "owners", "address of the group itself"},
+		"owner is none":      {func(g *Group) { g.Owners = []string{"olga"} }, "owners", "not a mail address"},
+		"every subject":      {func(g *Group) { g.Content.Subjects = []string{"*"} }, "content", "every message would meet it"},
 		"no inline":          {func(g *Group) { g.InlineIn = "" }, "inline_in", "off, whole or any"},
 		"unknown inline":     {func(g *Group) { g.InlineIn = "some" }, "inline_in", "off, whole or any"},
 		"no address":         {func(g *Group) { g.Addresses = []string{"help"} }, "addresses", `"help" is not a mail address`},

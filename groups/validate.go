@@ -57,6 +57,9 @@ func (g Group) canonical() (Group, error) {
 	if g.Owners, err = canonicalOwners(g.Owners, g.Addresses); err != nil {
 		return Group{}, err
 	}
+	if g.Content, err = g.Content.canonical(); err != nil {
+		return Group{}, err
+	}
 	g.DomainRules, err = canonicalRules(g.DomainRules)
 	return g, err
 }
