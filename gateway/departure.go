@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/queue"
-	"github.com/sealgate/sealgate/groups"
 )
 
 // Departure says in words what became of an outbound article: whether its copies left, which wait, which failed, how they
@@ -83,9 +81,9 @@ func protectionInWords(encryption string) string {
 
 // becauseOf says why an article was protected as it is. What was decided is kept with it.
 func becauseOf(a archive.Article) []string {
-	var d groups.Decision
-	if err := json.Unmarshal([]byte(a.Verdict), &d); err != nil || d.Encrypt.Because == "" {
+	r, ok := RecordOf(a)
+	if !ok {
 		return nil
 	}
-	return []string{"Encryption: " + d.Encrypt.Because, "Signature: " + d.Sign.Because}
+	return []string{"Encryption: " + r.Encrypt.Because, "Signature: " + r.Sign.Because}
 }

@@ -25,6 +25,12 @@ import (
 	"gorm.io/gorm"
 )
 
+// Policy is what no group goes below; "" leaves it to the groups.
+type Policy struct {
+	Sign    groups.Level
+	Encrypt groups.Level
+}
+
 // Errors that callers branch on.
 var (
 	ErrForbidden = errors.New("you may not do this")
@@ -58,6 +64,7 @@ type Gateway struct {
 	Queue    *queue.Queue
 	Mirror   *mailbox.Mirror
 	Limits   pgpmime.Limits // of what is opened; zero values mean the defaults
+	Policy   Policy         // of the whole instance
 	Domain   string         // our name in Message-IDs, EHLO and Authentication-Results
 	Now      func() time.Time
 	Random   io.Reader

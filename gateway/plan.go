@@ -22,6 +22,11 @@ type PlanRequest struct {
 	Automatic     bool
 	ToggleSign    groups.Toggle
 	ToggleEncrypt groups.Toggle
+
+	// What the group's content rules look at: of the message itself.
+	Subject     string
+	Files       []string // names of attachments
+	Sensitivity string
 }
 
 // PlannedRecipient is what the plan says about one recipient.
@@ -31,6 +36,8 @@ type PlannedRecipient struct {
 	Fingerprint string    // of the certificate that would be used
 	Expires     time.Time // of that certificate; zero means never
 	Problem     string    // why there is none, in words
+	Match       keyring.Match
+	Rejected    []RejectedCertificate // what else was there, and why it is not used
 }
 
 // Plan is what would happen. Decision.Refusals empty means that it may leave.
@@ -42,6 +49,7 @@ type Plan struct {
 
 	readers map[string]*keyring.Certificate // by recipient address
 	own     *keyring.Certificate            // the group's own, always a reader
+	inputs  Record                          // what was looked at
 }
 
 // Plan decides what happens to a message, and changes nothing.
@@ -106,11 +114,14 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 	request := groups.Request{
 		Sign: group.Sign, Encrypt: group.Encrypt, Rules: group.DomainRules, Mixed: group.Mixed,
 		ThreadEncrypted: thread, ToggleSign: r.ToggleSign, ToggleEncrypt: r.ToggleEncrypt,
-		ByAdmin: a.Role == groups.Admin,
+		ByAdmin: a.Role == groups.Admin, Shadow: group.Shadow,
+		HouseSign: g.Policy.Sign, HouseEncrypt: g.Policy.Encrypt,
+		Content: group.Content.Meets(r.Subject, r.Files, r.Sensitivity),
 	}
 	if r.Automatic {
 		request.Sign, request.Encrypt = group.AutoSign, group.AutoEncrypt
 	}
+	p.inputs = inputsOf(request, r.Automatic, now)
 	p.Signer, request.SignProblem = signerAmong(own[r.From], r.From, now)
 	request.CanSign = p.Signer != ""
 	p.own, _ = keyring.Choose(own[r.From], now)
@@ -126,13 +137,23 @@ func (g *Gateway) planFor(ctx context.Context, a Actor, group groups.Group, r Pl
 	return p, nil
 }
 
+func inputsOf(r groups.Request, automatic bool, at time.Time) Record {
+	return Record{
+		At: at, SignLevel: r.Sign, EncryptLevel: r.Encrypt, AskedSign: r.ToggleSign, AskedEncrypt: r.ToggleEncrypt,
+		Automatic: automatic, Thread: r.ThreadEncrypted, Content: r.Content, Mixed: r.Mixed,
+	}
+}
+
 // recipient takes the certificate chosen for one address, or says why there is none.
 func (p *Plan) recipient(address string, choice keyring.Choice, now time.Time) PlannedRecipient {
-	if choice.Best != nil {
-		p.readers[address] = choice.Best
-		return PlannedRecipient{Address: address, Fingerprint: choice.Best.Fingerprint, Expires: choice.Best.Expires}
+	planned := PlannedRecipient{Address: address, Match: choice.Match, Rejected: rejectedOf(choice.Rejected, now)}
+	if choice.Best == nil {
+		planned.Problem = problemOf(choice.Rejected, now)
+		return planned
 	}
-	return PlannedRecipient{Address: address, Problem: problemOf(choice.Rejected, now)}
+	p.readers[address] = choice.Best
+	planned.Fingerprint, planned.Expires = choice.Best.Fingerprint, choice.Best.Expires
+	return planned
 }
 
 // problemOf says in words why none of the candidates can be used; the newest one speaks for all.

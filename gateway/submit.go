@@ -196,7 +196,7 @@ func (g *Gateway) send(ctx context.Context, a Actor, l letter) error {
 	}
 	g.lookForMissing(plan)
 	if len(plan.Decision.Refusals) > 0 {
-		return refusalOf(plan.Decision)
+		return &planRefused{plan, refusalOf(plan.Decision)}
 	}
 	messageID := l.summary.MessageID
 	if messageID == "" {
@@ -227,6 +227,7 @@ func (l *letter) planRequest() PlanRequest {
 			r.Hidden = append(r.Hidden, canonical(path.Address))
 		}
 	}
+	l.content(&r)
 	return r
 }
 
@@ -237,6 +238,15 @@ func canonical(address string) string {
 	}
 	return address
 }
+
+// planRefused is a refusal with the plan that it comes from, for the log.
+type planRefused struct {
+	plan    Plan
+	refusal *submission.Refusal
+}
+
+func (p *planRefused) Error() string { return p.refusal.Error() }
+func (p *planRefused) Unwrap() error { return p.refusal }
 
 // refusalOf turns a decision against sending into the sentence that the agent reads in the ticket.
 func refusalOf(d groups.Decision) *submission.Refusal {
@@ -288,6 +298,10 @@ func (g *Gateway) recordRefusal(ctx context.Context, a Actor, groupID string, l 
 	e := activity.Entry{
 		Actor: a.Name, Act: "message.submitted", Outcome: activity.Refused, GroupID: groupID,
 		MessageID: l.summary.MessageID, Detail: map[string]string{"reason": refusal.Sentence},
+	}
+	var planned *planRefused
+	if errors.As(err, &planned) {
+		describePlan(e.Detail, planned.plan)
 	}
 	return errors.Join(err, g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if e.MessageID == "" { // nothing tells two of them apart

@@ -19,7 +19,7 @@ func (g *Gateway) outArticle(l letter, p Plan, messageID string, message []byte)
 	if l.subject != nil {
 		subject = *l.subject
 	}
-	record, err := json.Marshal(p.Decision)
+	record, err := json.Marshal(p.Record())
 	if err != nil {
 		record = []byte("{}")
 	}
@@ -59,15 +59,26 @@ func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message 
 func submittedEntry(a Actor, l letter, p Plan, messageID string) activity.Entry {
 	e := activity.Entry{
 		Actor: a.Name, Act: "message.submitted", GroupID: l.group.ID, ArticleID: l.articleID, MessageID: messageID,
-		Fingerprint: signerIf(p), Detail: map[string]string{
-			"protection": string(protectionOf(p.Decision)),
-			"sign":       string(p.Decision.Sign.Rule), "encrypt": string(p.Decision.Encrypt.Rule),
-		},
+		Fingerprint: signerIf(p), Detail: map[string]string{"protection": string(protectionOf(p.Decision))},
 	}
-	for _, r := range p.Recipients {
-		e.Detail["to "+r.Address] = recipientWords(p, r)
-	}
+	describePlan(e.Detail, p)
 	return e
+}
+
+// describePlan tells in the log which rules won, and for each recipient what happens and which certificates were left out.
+func describePlan(detail map[string]string, p Plan) {
+	r := p.Record()
+	detail["sign"], detail["encrypt"] = string(r.Sign.Rule), string(r.Encrypt.Rule)
+	for _, to := range r.Recipients {
+		words := to.Outcome
+		for _, c := range to.Rejected {
+			words += "; not used: " + c.Fingerprint + " (" + c.Problem + ")"
+		}
+		detail["to "+to.Address] = words
+	}
+	if would := r.wouldLines(); len(would) > 0 {
+		detail["shadow"] = strings.Join(would, "; ")
+	}
 }
 
 func recipientWords(p Plan, r PlannedRecipient) string {
