@@ -23,8 +23,8 @@ type publicView struct {
 	State   badge
 	Usable  bool // others can encrypt to it now
 	InFours []string
-	Code    *qrCode
-	WKD     bool // mail programs find it by themselves
+	Code    *qrCode // nil for one that nobody should scan
+	WKD     bool    // mail programs find it by themselves
 }
 
 // stranger reads a page as somebody who has not logged in, whoever it is: what everybody sees is the same for all.
@@ -67,8 +67,10 @@ func publicKey(v *visit) error {
 	status := http.StatusOK
 	if p.Certificate == nil {
 		status = http.StatusNotFound
-	} else if p.Code, err = fingerprintCode(p.Certificate.Fingerprint, p.Certificate.Version); err != nil {
-		return err
+	} else if p.Usable {
+		if p.Code, err = fingerprintCode(p.Certificate.Fingerprint, p.Certificate.Version); err != nil {
+			return err
+		}
 	}
 	return v.render(status, "public", "Encrypted mail to "+p.Address, p)
 }

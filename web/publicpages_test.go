@@ -102,7 +102,7 @@ func TestPublicPageSaysWhatIsWrong(t *testing.T) {
 	}
 	_, err := b.gateway.RevokeKey(t.Context(), admin(), first, keyring.Compromised, "")
 	b.clock.Add(time.Minute)
-	page().says(t, http.StatusOK, "This certificate is revoked.", "ask us by telephone")
+	page().says(t, http.StatusOK, "This certificate is revoked.", "Download its revocation", "ask us by telephone")
 	second, other := b.gateway.GenerateKey(t.Context(), admin(), gateway.NewKey{Kind: keyring.Version6, Address: support, Confirmed: true})
 	if err := errors.Join(err, other); err != nil {
 		t.Fatal(err)

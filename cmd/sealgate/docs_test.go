@@ -108,12 +108,15 @@ func runDocumented(t *testing.T, root, line string) {
 		if out, err := exec.Command("make", "-C", root, "-n", words[1]).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", line, err, out)
 		}
+	case asksKeyserver(line): // where it is not the real one: TestDocumentedUpload
 	case words[1] == "serve":
 		serveOnce(t, words[1:])
 	default:
 		must(t, "", words[1:]...)
 	}
 }
+
+func asksKeyserver(line string) bool { return strings.HasPrefix(line, "sealgate key upload ") }
 
 // serveOnce serves until the link for the first administrator was printed.
 func serveOnce(t *testing.T, args []string) {

@@ -31,6 +31,8 @@ type keyCommand struct {
 	Subkey   keySubkey   `cmd:"" help:"Add or retire a subkey of a key of ours."`
 	Revoke   keyRevoke   `cmd:"" help:"End a key of ours for good."`
 
+	Upload     keyUpload     `cmd:"" help:"Upload a certificate of ours to a keyserver."`
+	Published  keyPublished  `cmd:"" help:"What everybody may read of our certificates, and where."`
 	Revocation keyRevocation `cmd:"" help:"Write the revocation of a key of ours that was made in advance."`
 }
 

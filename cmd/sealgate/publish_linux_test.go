@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,14 +24,14 @@ type published struct {
 	env         []string
 }
 
-// publish serves names on port 443 under an authority that every program trusts.
-func publish(t *testing.T, n *bed.OwnNetwork, names ...string) *published {
+// newPublished serves names on port 443 under an authority that every program trusts.
+func newPublished(t *testing.T, n *bed.OwnNetwork, names ...string) *published {
 	t.Helper()
 	s := &site{t: t, tls: bed.NewAuthority(t, names...), gpg: bed.NewGPG(t), log: &syncBuffer{}}
 	n.Names(t, names...)
 	n.Trust(t, s.tls)
 	s.config = s.newConfig()
-	s.config.Listen = listen{Web: "127.0.0.1:443 implicit"}
+	s.config.Listen = listen{Web: ":443 implicit"}
 	s.start()
 	group := gateway.NewGroup("Support")
 	group.Addresses = []string{support}
@@ -72,7 +76,7 @@ func TestOthersFindOurCertificate(t *testing.T) {
 			bed.Need(t, "gpg", "sq")
 			client := wksClient(t)
 			bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
-				p := publish(t, n, names...)
+				p := newPublished(t, n, names...)
 				if said := p.runs(client, "--verbose", "--check", support); !strings.Contains(said, p.fingerprint) {
 					t.Errorf("gpg-wks-client says\n%s", said)
 				}
@@ -95,7 +99,7 @@ func TestOthersLearnOfARevocation(t *testing.T) {
 	bed.Need(t, "gpg")
 	client := wksClient(t)
 	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
-		p := publish(t, n, "openpgpkey.desk.test")
+		p := newPublished(t, n, "openpgpkey.desk.test")
 		locate := func() string {
 			p.runs("gpg", "--batch", "--auto-key-locate", "clear,wkd", "--locate-external-keys", support)
 			return p.runs("gpg", "--batch", "--with-colons", "--list-keys", support)
@@ -118,4 +122,78 @@ func TestOthersLearnOfARevocation(t *testing.T) {
 		}
 		p.runs(client, "--check", support)
 	})
+}
+
+// TestSealgateFindsOurCertificate: another Sealgate takes a revocation and its successor from our web key directory.
+func TestSealgateFindsOurCertificate(t *testing.T) {
+	bed.Need(t, "gpg")
+	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+		p := newPublished(t, n, "openpgpkey.desk.test")
+		other := newKeyDesk(t, "sqlite:data/other.db")
+		said := must(t, "", "-c", other.config, "discover", support)
+		if !strings.Contains(said, "added  "+p.fingerprint+" (proposed)") {
+			t.Errorf("the other one says\n%s", said)
+		}
+	})
+}
+
+// TestUploadCommand uploads a certificate to a keyserver that stands at its name, and says what to do with its mail.
+func TestUploadCommand(t *testing.T) {
+	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+		vks := bed.NewVKS()
+		serveTLS(t, bed.NewAuthority(t, "keys.openpgp.org", "keys.test"), n, vks, "keys.openpgp.org", "keys.test")
+		k := newKeyDesk(t, "sqlite:data/sealgate.db")
+		must(t, "", "-c", k.config, "group", "save", "Support", "--address", support)
+		fp := strings.TrimSpace(k.do("", "generate", support))
+		k.says("It arrives as a ticket: open the link in it", "upload", support)
+		if mails := vks.Mails(); len(mails) != 1 || mails[0] != support {
+			t.Errorf("the keyserver wrote to %v", mails)
+		}
+		vks.Confirm(support)
+		k.says("is on keys.test", "upload", fp, "--keyserver", "https://keys.test")
+		k.says(support+"  published", "upload", fp)
+		k.fails("", []string{"upload", k.imported("customer@example.org")}, "for its owner to decide")
+		k.fails("", []string{"upload", fp, "--keyserver", "https://elsewhere.test"}, "could not be uploaded", "name another keyserver")
+	})
+}
+
+// TestDocumentedUpload runs the commands of docs/publishing.md, that which uploads among them.
+func TestDocumentedUpload(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+		vks := bed.NewVKS()
+		serveTLS(t, bed.NewAuthority(t, "keys.openpgp.org"), n, vks, "keys.openpgp.org")
+		text, err := os.ReadFile(filepath.Join(root, "docs", "publishing.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(documentedFolder(t, root))
+		for _, line := range commandLines(string(text)) {
+			must(t, "", strings.Fields(line)[1:]...)
+		}
+		if mails := vks.Mails(); len(mails) != 1 {
+			t.Errorf("the keyserver wrote to %v", mails)
+		}
+	})
+}
+
+// serveTLS serves names on port 443.
+func serveTLS(t *testing.T, a bed.Authority, n *bed.OwnNetwork, h http.Handler, names ...string) {
+	t.Helper()
+	n.Names(t, names...)
+	n.Trust(t, a)
+	pair, err := tls.X509KeyPair(a.CertPEM, a.KeyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", ":443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}, TLS: &tls.Config{Certificates: []tls.Certificate{pair}}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
 }

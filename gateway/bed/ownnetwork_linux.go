@@ -18,8 +18,12 @@ import (
 // says. Programs that know no other way than port 443 of a real name can be pointed at a server of the test.
 type OwnNetwork struct{ dir string }
 
+// ownAddress is where names stand in the test's own network. It is a public one, because programs refuse to ask others;
+// nothing leaves the network.
+const ownAddress = "11.0.0.1"
+
 // inOwnNetwork is set in the process that runs a story again.
-const inOwnNetwork = "SEALGATE_OWN_NETWORK"
+const inOwnNetwork = "BED_OWN_NETWORK"
 
 // InOwnNetwork runs a story in a process of its own, in new network, mount and process namespaces of Linux: the test's own
 // program once more, for this one test. When it ends, whatever it started has ended. It calls Need; where the machine does not allow namespaces, the test is skipped or failed
@@ -58,17 +62,19 @@ func newOwnNetwork(t *testing.T) *OwnNetwork {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		t.Fatalf("keep mounts to ourselves: %v", err)
 	}
-	if out, err := exec.Command(find("ip"), "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		t.Fatalf("start loopback: %v\n%s", err, out)
+	for _, args := range [][]string{{"link", "set", "lo", "up"}, {"address", "add", ownAddress + "/32", "dev", "lo"}} {
+		if out, err := exec.Command(find("ip"), args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %q: %v\n%s", args, err, out)
+		}
 	}
 	n.over(t, "/etc/resolv.conf", []byte("nameserver 127.0.0.1\n")) // where nobody answers
 	return n
 }
 
-// Names makes these names, and no others, stand for this machine.
+// Names makes these names, and no others, stand for this machine, at an address that programs take for public.
 func (n *OwnNetwork) Names(t *testing.T, names ...string) {
 	t.Helper()
-	n.over(t, "/etc/hosts", fmt.Appendf(nil, "127.0.0.1 localhost %s\n", strings.Join(names, " ")))
+	n.over(t, "/etc/hosts", fmt.Appendf(nil, "127.0.0.1 localhost\n%s %s\n", ownAddress, strings.Join(names, " ")))
 }
 
 // Trust makes one authority the only one that programs accept which ask the system.
