@@ -33,7 +33,7 @@ func (g *Gateway) ImportDump(ctx context.Context, a Actor, r io.Reader, passphra
 		return report(done)
 	}
 	var failed error
-	err := keyring.Scan(r, g.Now(), func(item *keyring.Item) error {
+	err := g.Keyring.Limits.Scan(r, g.Now(), func(item *keyring.Item) error {
 		if item.Err == nil {
 			item.Err = item.Unlock(passphrase)
 		}

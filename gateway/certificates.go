@@ -32,7 +32,7 @@ func (g *Gateway) ImportCertificates(ctx context.Context, a Actor, r ImportReque
 		return ImportReport{}, err
 	}
 	now := g.Now()
-	items, err := keyring.Parse(r.Input, now)
+	items, err := g.Keyring.Limits.Parse(r.Input, now)
 	if err != nil {
 		return ImportReport{}, &Problem{Sentence: err.Error(), Cause: err}
 	}

@@ -28,7 +28,7 @@ type checker struct {
 // signatures that do not verify, and keys and user IDs without any valid signature are dropped. Every signature in
 // the entity is marked as verified, so that nothing the library later asks of it writes to it, and the verdict at one
 // instant never sticks to another.
-func check(m material) (clean material, e *openpgp.Entity, err error) {
+func check(m material, signatures int) (clean material, e *openpgp.Entity, err error) {
 	primary, err := parseKey(m.primary, tagPublicKey)
 	if err != nil {
 		return clean, nil, err
@@ -38,7 +38,7 @@ func check(m material) (clean material, e *openpgp.Entity, err error) {
 	}
 	c := checker{
 		entity: &openpgp.Entity{PrimaryKey: primary, Identities: map[string]*openpgp.Identity{}},
-		budget: maxSignatures,
+		budget: signatures,
 	}
 	clean.primary = c.checkPrimary(m.primary)
 	for _, u := range m.userIDs {
@@ -53,7 +53,7 @@ func check(m material) (clean material, e *openpgp.Entity, err error) {
 	}
 	if c.budget < 0 {
 		return clean, nil, problem("this certificate carries more than %d signatures: export it again with "+
-			"gpg --export-options export-clean", maxSignatures)
+			"gpg --export-options export-clean", signatures)
 	}
 	if len(c.entity.Identities) == 0 && c.sha1 {
 		return clean, nil, problem("this certificate is held together by SHA-1 alone, which can be forged, so nothing is encrypted to it or " +

@@ -13,8 +13,11 @@ import (
 // Scan reads a dump of any length, armored or binary, and hands over its items one at a time, in order, counted from 1.
 // It holds one certificate at a time and no more than 256 KiB of it, whatever the input. It ends with the error of f, or
 // with a sentence for people when nothing in the input is OpenPGP; damage inside is an item with its Err.
-func Scan(r io.Reader, at time.Time, f func(*Item) error) error {
-	d := dump{at: at, f: f}
+func Scan(r io.Reader, at time.Time, f func(*Item) error) error { return Limits{}.Scan(r, at, f) }
+
+// Scan is the function Scan under these limits.
+func (l Limits) Scan(r io.Reader, at time.Time, f func(*Item) error) error {
+	d := dump{limits: l.WithDefaults(), at: at, f: f}
 	in := bufio.NewReaderSize(r, dumpBuffer)
 	head, err := in.Peek(explained)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -66,18 +69,20 @@ func validEnd(text []byte) []byte {
 
 // dump collects the packets of one certificate at a time.
 type dump struct {
+	limits  Limits
 	at      time.Time
 	f       func(*Item) error
 	count   int
+	refused int // in a row
 	packets []rawPacket
-	size    int // octets in packets; more than maxCertificate once some were left out
+	size    int // octets in packets; more than the limit once some were left out
 }
 
 // block reads one block to its end. What body says of damage goes before what the packets say.
 func (d *dump) block(in *bufio.Reader, body *armorBody) error {
 	before := d.count
 	for {
-		p, size, err := readPacket(in)
+		p, size, err := readPacket(in, d.limits.CertificateBytes)
 		if errors.Is(err, io.EOF) && d.count == before && d.size == 0 {
 			err = errTruncated // there was nothing at all
 		}
@@ -94,7 +99,7 @@ func (d *dump) block(in *bufio.Reader, body *armorBody) error {
 				return err
 			}
 		}
-		if d.size += size; d.size <= maxCertificate {
+		if d.size += size; d.size <= d.limits.CertificateBytes {
 			d.packets = append(d.packets, p)
 		}
 	}
@@ -110,20 +115,27 @@ func (d *dump) flush(damage error) error {
 	switch {
 	case damage != nil:
 		return d.hand(&Item{Err: damage})
-	case size > maxCertificate:
-		return d.hand(&Item{Err: errTooLarge()})
+	case size > d.limits.CertificateBytes:
+		return d.hand(&Item{Err: d.limits.errTooLarge()})
 	}
-	return d.hand(newItem(packets, d.at))
+	return d.hand(d.limits.newItem(packets, d.at))
 }
 
 func (d *dump) hand(item *Item) error {
 	d.count++
 	item.Index = d.count
-	return d.f(item)
+	if d.refused++; item.Err == nil {
+		d.refused = 0
+	}
+	if err := d.f(item); err != nil || d.refused < maxRefused {
+		return err
+	}
+	return problem("%d blocks in a row could not be taken, so nothing more was read: check that this file is a keyring, and "+
+		"export it again with gpg --export", maxRefused)
 }
 
-// readPacket reads one packet and how long it is. The body of one longer than a certificate may be is read over.
-func readPacket(in *bufio.Reader) (p rawPacket, size int, err error) {
+// readPacket reads one packet and how long it is. A body that is longer than most is read over from there on.
+func readPacket(in *bufio.Reader, most int) (p rawPacket, size int, err error) {
 	head, err := in.ReadByte()
 	if err != nil {
 		return p, 0, err
@@ -141,7 +153,7 @@ func readPacket(in *bufio.Reader) (p rawPacket, size int, err error) {
 		if n, more, err = readLength(in, head); err != nil {
 			return p, 0, errTruncated
 		}
-		kept := min(n, max(0, maxCertificate+1-body.Len()))
+		kept := min(n, max(0, most+1-body.Len()))
 		if _, err := io.CopyN(&body, in, int64(kept)); err != nil {
 			return p, 0, errTruncated
 		}
@@ -183,7 +195,7 @@ func readLength(in *bufio.Reader, head byte) (n int, more bool, err error) {
 	return n, false, nil
 }
 
-func errTooLarge() error {
+func (l Limits) errTooLarge() error {
 	return problem("this certificate is larger than %d KiB: export it again without third-party signatures "+
-		"(gpg --export-options export-minimal)", maxCertificate>>10)
+		"(gpg --export-options export-minimal)", l.CertificateBytes>>10)
 }

@@ -92,7 +92,7 @@ func TestGPGDumpRevocationAndExpiry(t *testing.T) {
 	g.Run(t, nil, "--quick-revoke-uid", second, "Second <second@example.org>")
 	for i, fingerprint := range []string{first, second} {
 		later := parseOne(t, g.Export(t, fingerprint), time.Now().Add(time.Minute))
-		merged, err := combine(items[i].Certificate, later.Certificate, time.Now().Add(time.Minute))
+		merged, err := DefaultLimits().combine(items[i].Certificate, later.Certificate, time.Now().Add(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

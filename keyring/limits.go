@@ -1,20 +1,50 @@
 package keyring
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
-// Limits on untrusted input, all checked before the library sees it.
+// Limits bound untrusted certificates and secret keys, before the library sees them. A zero field is its default. They
+// hold for what comes in: what is stored already stays readable when they are made smaller.
+type Limits struct {
+	CertificateBytes int   // one certificate; default 256 KiB
+	UserIDs          int   // of one certificate; default 100
+	Subkeys          int   // of one certificate; default 50
+	Signatures       int   // self-signatures of one certificate, which are verified; default 500
+	KeyBits          int   // of an RSA, DSA or ElGamal key; default 8192
+	Argon2Memory     int64 // bytes that one passphrase may need; default 256 MiB
+	Argon2Work       int64 // bytes of memory times passes, of all keys of one secret key; default 2 GiB, some seconds
+	S2KWork          int64 // bytes hashed for iterated passphrases, of all keys of one secret key; default 1 GiB, some seconds
+}
+
+// DefaultLimits are what an honest key stays below.
+func DefaultLimits() Limits {
+	return Limits{
+		CertificateBytes: 256 << 10, UserIDs: 100, Subkeys: 50, Signatures: 500, KeyBits: 8192,
+		Argon2Memory: 256 << 20, Argon2Work: 2 << 30, S2KWork: 1 << 30,
+	}
+}
+
+// WithDefaults fills in the zero fields.
+func (l Limits) WithDefaults() Limits {
+	d := DefaultLimits()
+	return Limits{
+		CertificateBytes: cmp.Or(l.CertificateBytes, d.CertificateBytes), UserIDs: cmp.Or(l.UserIDs, d.UserIDs),
+		Subkeys: cmp.Or(l.Subkeys, d.Subkeys), Signatures: cmp.Or(l.Signatures, d.Signatures), KeyBits: cmp.Or(l.KeyBits, d.KeyBits),
+		Argon2Memory: cmp.Or(l.Argon2Memory, d.Argon2Memory), Argon2Work: cmp.Or(l.Argon2Work, d.Argon2Work),
+		S2KWork: cmp.Or(l.S2KWork, d.S2KWork),
+	}
+}
+
 const (
-	maxInput        = 1 << 20   // octets in one import
-	maxCertificate  = 256 << 10 // octets of one certificate
-	maxUserIDs      = 100
-	maxSubkeys      = 50
-	maxSignatures   = 500 // self-signatures that are verified
-	maxKeyBits      = 8192
-	maxArgon2Memory = 18      // exponent: 2^18 KiB = 256 MiB
-	maxArgon2Work   = 1 << 21 // sum of passes × KiB over all keys of one certificate, some seconds
+	maxInput   = 1 << 20     // octets in one paste
+	maxBlocks  = 5000        // in one paste
+	maxRefused = 1000        // in a row, in a dump: then it is no dump
+	maxSubkeys = 50          // that a key of ours may get
+	trusted    = math.MaxInt // no limit, for what was accepted before
 )
 
 // problem makes an error for people: one sentence, what is wrong and what to do.
@@ -31,7 +61,7 @@ func guard(f func() error) (err error) {
 }
 
 // checkSizes refuses what is too big to be an honest certificate.
-func checkSizes(packets []rawPacket) error {
+func (l Limits) checkSizes(packets []rawPacket) error {
 	size, userIDs, subkeys := 0, 0, 0
 	for _, p := range packets {
 		size += len(p.body) + 3
@@ -43,14 +73,14 @@ func checkSizes(packets []rawPacket) error {
 		}
 	}
 	switch {
-	case size > maxCertificate:
-		return errTooLarge()
-	case userIDs > maxUserIDs:
+	case size > l.CertificateBytes:
+		return l.errTooLarge()
+	case userIDs > l.UserIDs:
 		return problem("this certificate has %d user IDs, more than the %d that are taken: export it again with fewer",
-			userIDs, maxUserIDs)
-	case subkeys > maxSubkeys:
+			userIDs, l.UserIDs)
+	case subkeys > l.Subkeys:
 		return problem("this certificate has %d subkeys, more than the %d that are taken: export it again with fewer",
-			subkeys, maxSubkeys)
+			subkeys, l.Subkeys)
 	}
 	return nil
 }
@@ -72,7 +102,7 @@ func checkVersion(p rawPacket) error {
 }
 
 // checkKeyBits looks at the numbers of RSA, ElGamal and DSA keys before anybody computes with them.
-func checkKeyBits(p rawPacket) error {
+func (l Limits) checkKeyBits(p rawPacket) error {
 	offset := 6 // version, creation time, algorithm
 	if p.version() == 6 {
 		offset = 10 // and the length of the key material
@@ -92,9 +122,9 @@ func checkKeyBits(p rawPacket) error {
 	rest := p.body[offset:]
 	for ; count > 0 && len(rest) >= 2; count-- {
 		bits := int(binary.BigEndian.Uint16(rest))
-		if bits > maxKeyBits {
+		if bits > l.KeyBits {
 			return problem("this key has %d bits, more than the %d that are taken: ask its owner for a smaller one",
-				bits, maxKeyBits)
+				bits, l.KeyBits)
 		}
 		rest = rest[min(len(rest), 2+(bits+7)/8):]
 	}

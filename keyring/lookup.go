@@ -206,7 +206,7 @@ func withSecret(stored, sealed material) (*openpgp.Entity, error) {
 	if !bytes.Equal(stored.primary.body, sealed.primary.body) {
 		return nil, errors.New("the sealed secret key belongs to another certificate")
 	}
-	clean, entity, err := check(stored)
+	clean, entity, err := check(stored, trusted)
 	if err != nil {
 		return nil, err
 	}

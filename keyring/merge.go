@@ -47,28 +47,28 @@ func texts(c *Certificate) []string {
 }
 
 // combine merges what is stored with what came, judged at an instant.
-func combine(stored, came *Certificate, at time.Time) (merged *Certificate, err error) {
+func (l Limits) combine(stored, came *Certificate, at time.Time) (merged *Certificate, err error) {
 	if !bytes.Equal(stored.material.primary.body, came.material.primary.body) {
 		return nil, problem("another key with the same fingerprint is stored, so one of them is forged: do not use it")
 	}
 	m := union(stored.material, came.material)
-	if err := mergedSizes(m); err != nil {
+	if err := l.mergedSizes(m); err != nil {
 		return nil, err
 	}
 	err = guard(func() error {
-		clean, entity, err := check(m)
+		clean, entity, err := check(m, l.Signatures)
 		merged = describe(clean, entity, at)
 		return err
 	})
 	return merged, err
 }
 
-func mergedSizes(m material) error {
+func (l Limits) mergedSizes(m material) error {
 	packets, err := splitPackets(m.bytes())
 	if err != nil {
 		return err
 	}
-	return checkSizes(packets)
+	return l.checkSizes(packets)
 }
 
 // uselessness says at the door that mail cannot be encrypted to a certificate, whoever approves it.

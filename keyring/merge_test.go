@@ -68,7 +68,7 @@ func mergeAll(t *testing.T, inputs [][]byte) *Certificate {
 	merged := parseOne(t, inputs[0], noon()).Certificate
 	for _, input := range inputs[1:] {
 		var err error
-		if merged, err = combine(merged, parseOne(t, input, noon()).Certificate, noon()); err != nil {
+		if merged, err = DefaultLimits().combine(merged, parseOne(t, input, noon()).Certificate, noon()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestMergeSaysWhatIsNew(t *testing.T) {
 	var words []string
 	merged := parseOne(t, stages[0], noon()).Certificate
 	for _, stage := range stages[1:] {
-		now, err := combine(merged, parseOne(t, stage, noon()).Certificate, noon())
+		now, err := DefaultLimits().combine(merged, parseOne(t, stage, noon()).Certificate, noon())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (c *Certificate) Minimal(address string, at time.Time) *Certificate {
 			m.subkeys = append(m.subkeys, reduced(c.material.subkeys[i], at))
 		}
 	}
-	clean, entity, err := check(m)
+	clean, entity, err := check(m, trusted)
 	if err != nil { // what was verified as a whole holds in part too
 		return c
 	}

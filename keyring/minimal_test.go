@@ -86,7 +86,7 @@ func TestMinimalBringsARevocation(t *testing.T) {
 	k := newKeyAt(t, noon(), "Support", "support@desk.test")
 	before := parseOne(t, k.public(), noon()).Certificate
 	after := parseOne(t, k.later(aDay).revoke(packet.KeyCompromised).public(), k.now).Certificate
-	merged, err := combine(before, after.Minimal("", k.now), k.now)
+	merged, err := DefaultLimits().combine(before, after.Minimal("", k.now), k.now)
 	if err != nil || !merged.Revoked {
 		t.Errorf("revoked is %v, %v", merged.Revoked, err)
 	}

@@ -15,6 +15,7 @@ type Item struct {
 	Locked      bool // the secret key needs a passphrase
 	Err         error
 
+	limits   Limits   // zero for what was accepted before
 	material material // verified packets, with the secret keys as they came or unlocked
 	opened   bool     // the secret keys were unlocked and fit their public halves
 	stub     bool     // some secret key was only a stub, as for a key on a smart card
@@ -24,9 +25,13 @@ type Item struct {
 
 // Parse reads armored or binary input holding one or many certificates or secret keys; at is the instant at which
 // what it reports is judged. It never fails as a whole unless nothing in the input is OpenPGP: then the error is a
-// sentence for people. Limits: input 1 MiB, certificate 256 KiB, 100 user IDs, 50 subkeys, 500 self-signatures, RSA
-// up to 8192 bits; those of secret keys are checked by Unlock. It does not keep input.
-func Parse(input []byte, at time.Time) ([]*Item, error) {
+// sentence for people. An input may have 1 MiB and 5000 blocks, a certificate what DefaultLimits says; the limits of
+// secret keys are checked by Unlock. It does not keep input.
+func Parse(input []byte, at time.Time) ([]*Item, error) { return Limits{}.Parse(input, at) }
+
+// Parse is the function Parse under these limits.
+func (l Limits) Parse(input []byte, at time.Time) ([]*Item, error) {
+	l = l.WithDefaults()
 	if len(input) > maxInput {
 		return nil, problem("this input is larger than %d MiB: import it in smaller parts", maxInput>>20)
 	}
@@ -36,12 +41,19 @@ func Parse(input []byte, at time.Time) ([]*Item, error) {
 	}
 	var items []*Item
 	for _, b := range blocks {
-		items = append(items, b.items(at)...)
+		items = append(items, b.items(l, at)...)
+		if len(items) > maxBlocks {
+			return nil, errTooMany()
+		}
 	}
 	for i, item := range items {
 		item.Index = i + 1
 	}
 	return items, nil
+}
+
+func errTooMany() error {
+	return problem("this input has more than %d blocks: import it as a file, or in smaller parts", maxBlocks)
 }
 
 func findBlocks(input []byte) []block {
@@ -71,7 +83,7 @@ func beginsWithKey(head byte) bool {
 }
 
 // items cuts a block at its primary keys, so that a broken certificate never takes its neighbours with it.
-func (b block) items(at time.Time) []*Item {
+func (b block) items(l Limits, at time.Time) []*Item {
 	if b.err != nil {
 		return []*Item{{Err: b.err}}
 	}
@@ -79,9 +91,13 @@ func (b block) items(at time.Time) []*Item {
 		return []*Item{{Err: errSignedText}}
 	}
 	packets, err := splitPackets(b.data)
+	groups := atPrimaryKeys(packets)
+	if len(groups) > maxBlocks {
+		return []*Item{{Err: errTooMany()}}
+	}
 	var items []*Item
-	for _, group := range atPrimaryKeys(packets) {
-		items = append(items, newItem(group, at))
+	for _, group := range groups {
+		items = append(items, l.newItem(group, at))
 	}
 	if err == nil && len(items) > 0 {
 		return items
@@ -104,11 +120,11 @@ func atPrimaryKeys(packets []rawPacket) [][]rawPacket {
 	return groups
 }
 
-func newItem(packets []rawPacket, at time.Time) *Item {
+func (l Limits) newItem(packets []rawPacket, at time.Time) *Item {
 	if revocation, ok := revocationItem(packets); ok {
 		return revocation
 	}
-	item := &Item{}
+	item := &Item{limits: l}
 	item.Err = guard(func() error { return item.read(packets, at) })
 	if item.Err != nil {
 		return &Item{Err: item.Err}
@@ -123,14 +139,14 @@ func (i *Item) read(packets []rawPacket, at time.Time) error {
 	if err := checkVersion(packets[0]); err != nil {
 		return err
 	}
-	if err := checkSizes(packets); err != nil {
+	if err := i.limits.checkSizes(packets); err != nil {
 		return err
 	}
 	m, err := i.assemble(packets)
 	if err != nil {
 		return err
 	}
-	clean, entity, err := check(normalise(wholeBody, m))
+	clean, entity, err := check(normalise(wholeBody, m), i.limits.Signatures)
 	if err != nil {
 		return err
 	}
@@ -181,8 +197,10 @@ func (i *Item) assemble(packets []rawPacket) (m material, err error) {
 
 // keyComponent separates the public part of a key packet from the secret one.
 func (i *Item) keyComponent(p rawPacket) (component, error) {
-	if err := checkKeyBits(p); err != nil {
-		return component{}, err
+	if i.limits.KeyBits > 0 {
+		if err := i.limits.checkKeyBits(p); err != nil {
+			return component{}, err
+		}
 	}
 	if p.tag == tagPublicKey || p.tag == tagPublicSubkey {
 		return component{body: p.body}, nil

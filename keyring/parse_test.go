@@ -214,7 +214,7 @@ func TestParseRefusesWhatIsTooBig(t *testing.T) {
 		want  string
 	}{
 		"input":       {make([]byte, maxInput+1), "larger than 1 MiB"},
-		"certificate": {rawPacket{tagSignature, make([]byte, maxCertificate)}.appendTo(ann(t).public()), "larger than 256 KiB"},
+		"certificate": {rawPacket{tagSignature, make([]byte, DefaultLimits().CertificateBytes)}.appendTo(ann(t).public()), "larger than 256 KiB"},
 		"user IDs":    {flood, "102 user IDs"},
 		"subkeys":     {subkeys, "52 subkeys"},
 		"RSA 16384":   {rawPacket{tagPublicKey, big}.appendTo(nil), "16384 bits"},

@@ -149,7 +149,7 @@ func completeRevocation(tx *gorm.DB, item *Item, at time.Time) (*Item, error) {
 			return nil, err
 		}
 		revoked := material{primary: component{body: stored.primary.body, sigs: [][]byte{named.signature}}}
-		clean, entity, err := check(revoked)
+		clean, entity, err := check(revoked, trusted)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func (r *certificateRow) certificate(at time.Time) (c *Certificate, err error) {
 		if err != nil {
 			return err
 		}
-		clean, entity, err := check(m)
+		clean, entity, err := check(m, trusted)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,8 @@ import (
 
 // Store keeps certificates in one database. It is safe for concurrent use.
 type Store struct {
+	Limits Limits // of what comes in; set before use, zero for the defaults
+
 	db     *gorm.DB
 	keeper *kms.Keeper
 }
@@ -57,7 +59,7 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 			"import the whole certificate first")), tx.Delete(&row).Error
 	}
 	if before != nil {
-		if now, err = combine(before, now, at); err != nil {
+		if now, err = s.Limits.WithDefaults().combine(before, now, at); err != nil {
 			return refusal(item, err), nil
 		}
 	} else {

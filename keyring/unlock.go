@@ -11,10 +11,13 @@ import (
 // protection is how a secret key packet guards its secret (RFC 9580, sections 3.7 and 5.5.3).
 type protection struct {
 	locked bool
-	stub   bool // GnuPG's marker for "the secret is elsewhere"
-	memory byte // Argon2: exponent of KiB
-	passes byte
-	legacy bool // a form older than RFC 4880 that nobody should read any more
+	stub   bool  // GnuPG's marker for "the secret is elsewhere"
+	memory byte  // Argon2: exponent of KiB
+	passes byte  // Argon2; 0 for others
+	hashed int64 // iterated and salted: octets hashed
+
+	impossible bool // Argon2 without passes or lanes
+	legacy     bool // a form older than RFC 4880 that nobody should read any more
 }
 
 // readProtection looks at the secret part of a key packet without unlocking anything.
@@ -43,6 +46,11 @@ func readProtection(version byte, secret []byte) (p protection) {
 	case 4: // Argon2: salt, passes, parallelism, memory
 		if len(s2k) >= 20 {
 			p.passes, p.memory = s2k[17], s2k[19]
+			p.impossible = s2k[17] == 0 || s2k[18] == 0
+		}
+	case 3: // iterated and salted: hash, salt, coded count
+		if len(s2k) >= 11 {
+			p.hashed = int64(16+s2k[10]&15) << (s2k[10]>>4 + 6)
 		}
 	case 101:
 		p.stub = len(s2k) >= 5 && bytes.Equal(s2k[2:5], []byte("GNU"))
@@ -76,7 +84,8 @@ func (i *Item) Unlock(passphrase []byte) error {
 
 // checkWork bounds memory and time of the key derivations before the first one starts.
 func (i *Item) checkWork() error {
-	work := uint64(0)
+	l := i.limits.WithDefaults()
+	var argon2, hashed int64
 	for _, c := range i.material.keys() {
 		if c.secret == nil {
 			continue
@@ -86,10 +95,19 @@ func (i *Item) checkWork() error {
 			return problem("this secret key is protected in a form from before 1998: " +
 				"give it a new passphrase with gpg --edit-key, then export it again")
 		}
-		work += uint64(p.passes) << min(p.memory, 31)
-		if p.memory > maxArgon2Memory || work > maxArgon2Work {
+		if p.impossible {
+			return problem("this secret key is protected with parameters that nothing can compute, it is damaged or forged: " +
+				"export it again from its original")
+		}
+		memory := int64(1) << 10 << min(p.memory, 31)
+		argon2 += int64(p.passes) * memory
+		if p.passes > 0 && memory > l.Argon2Memory || argon2 > l.Argon2Work {
 			return problem("unlocking this secret key would take more than %d MiB or too long: "+
-				"give it a passphrase with smaller Argon2 parameters, then export it again", 1<<maxArgon2Memory>>10)
+				"give it a passphrase with smaller Argon2 parameters, then export it again", l.Argon2Memory>>20)
+		}
+		if hashed += p.hashed; hashed > l.S2KWork {
+			return problem("unlocking this secret key would take too long, its %d MiB are hashed before the passphrase is checked: "+
+				"give it the passphrase anew with gpg, then export it again", hashed>>20)
 		}
 	}
 	return nil

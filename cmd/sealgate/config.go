@@ -27,6 +27,7 @@ type config struct {
 	Limits   limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Log      logConfig `yaml:"log" envPrefix:"LOG_"`
 
+	Keyring  keyringConfig  `yaml:"keyring" envPrefix:"KEYRING_"`
 	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
 	Publish  publishConfig  `yaml:"publish" envPrefix:"PUBLISH_"`
 }
@@ -102,6 +103,7 @@ func defaults() config {
 			DecompressedBytes: 100 << 20, DecompressedRatio: 100, SessionKeys: 200,
 		},
 		Log:      logConfig{Level: "info", Format: "text"},
+		Keyring:  defaultKeyring(),
 		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
 		Publish:  publishConfig{WKD: true, Page: true, Keyserver: "https://keys.openpgp.org"},
 	}
@@ -165,7 +167,7 @@ func (c *config) check() error {
 	if _, err := logger(c.Log, nil); err != nil {
 		return err
 	}
-	if err := errors.Join(c.Discover.check(), c.Publish.check()); err != nil {
+	if err := errors.Join(c.Keyring.check(), c.Discover.check(), c.Publish.check()); err != nil {
 		return err
 	}
 	if _, err := web.ParseProxies(c.Listen.Proxies); err != nil {

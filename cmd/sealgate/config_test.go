@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/keyring"
 )
 
 func writeConfig(t *testing.T, text string) string {
@@ -64,6 +65,14 @@ func TestBadConfigurationIsSaid(t *testing.T) {
 		"open without bound": {"limits:\n  decompressed_bytes: -1\n", "limits.decompressed_bytes is -1"},
 		"ratio of one":       {"limits:\n  decompressed_ratio: 1\n", "limits.decompressed_ratio is 1; choose a number from 10 to 10000"},
 		"no session keys":    {"limits:\n  session_keys: 0\n", "limits.session_keys is 0"},
+		"tiny certificates":  {"keyring:\n  certificate_bytes: 1024\n", "keyring.certificate_bytes is 1024; choose a number from 16384 to 16777216"},
+		"no user IDs":        {"keyring:\n  user_ids: 0\n", "keyring.user_ids is 0"},
+		"no subkeys":         {"keyring:\n  subkeys: 0\n", "keyring.subkeys is 0"},
+		"no self-signatures": {"keyring:\n  signatures: 1\n", "keyring.signatures is 1"},
+		"RSA without bound":  {"keyring:\n  key_bits: 65536\n", "keyring.key_bits is 65536"},
+		"Argon2 in a bomb":   {"keyring:\n  argon2_memory: 2199023255552\n", "keyring.argon2_memory is 2199023255552"},
+		"Argon2 for ever":    {"keyring:\n  argon2_work: -1\n", "keyring.argon2_work is -1"},
+		"hashing for ever":   {"keyring:\n  s2k_work: 1\n", "keyring.s2k_work is 1"},
 		"no number":          {"limits:\n  session_keys: many\n", "configuration file"},
 		"a name for a proxy": {"listen:\n  proxies: [proxy.test]\n", "listen.proxies: \"proxy.test\" is neither an address"},
 		"HKP for uploads":    {"publish:\n  keyserver: hkps://keys.test\n", "publish.keyserver \"hkps://keys.test\" must be https://HOST"},
@@ -101,6 +110,30 @@ func TestLimitsReachTheGateway(t *testing.T) {
 	engine := pgpmime.Limits{Depth: 50, Parts: 1000, HeaderBytes: 256 << 10, Decompressed: 100 << 20, Ratio: 100, SessionKeys: 200}
 	if got := defaults().Limits.opening(); got != engine {
 		t.Errorf("defaults %+v, want %+v", got, engine)
+	}
+}
+
+// TestKeyringLimitsReachTheKeyring: each limit bounds what it is named for, and the defaults are those of the keyring.
+func TestKeyringLimitsReachTheKeyring(t *testing.T) {
+	c, err := readConfig(writeConfig(t, "keyring:\n  certificate_bytes: 16384\n  user_ids: 5\n  subkeys: 6\n  signatures: 50\n  key_bits: 4096\n"+
+		"  argon2_memory: 67108864\n  argon2_work: 67108865\n  s2k_work: 67108866\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openParts(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	want := keyring.Limits{
+		CertificateBytes: 16384, UserIDs: 5, Subkeys: 6, Signatures: 50, KeyBits: 4096,
+		Argon2Memory: 67108864, Argon2Work: 67108865, S2KWork: 67108866,
+	}
+	if got := p.gateway.Keyring.Limits; got != want {
+		t.Errorf("the keyring has %+v, want %+v", got, want)
+	}
+	if got := defaults().Keyring.limits(); got != keyring.DefaultLimits() {
+		t.Errorf("defaults %+v", got)
 	}
 }
 

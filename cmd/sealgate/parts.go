@@ -58,10 +58,12 @@ func (p *parts) openStorage(ctx context.Context, c config) error {
 // wire makes the gateway over the open storage.
 func (p *parts) wire(c config) *gateway.Gateway {
 	articles := archive.New(p.db, p.keeper)
+	certificates := keyring.NewStore(p.db, p.keeper)
+	certificates.Limits = c.Keyring.limits()
 	g := &gateway.Gateway{
 		DB:       p.db,
 		Keeper:   p.keeper,
-		Keyring:  keyring.NewStore(p.db, p.keeper),
+		Keyring:  certificates,
 		Groups:   groups.NewStore(p.db, p.keeper),
 		Archive:  articles,
 		Activity: activity.New(p.db),
