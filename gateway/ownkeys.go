@@ -174,8 +174,9 @@ func (g *Gateway) changeKey(ctx context.Context, a Actor, act, fingerprint strin
 
 func (g *Gateway) mergeKeyChange(ctx context.Context, a Actor, act, fingerprint string, detail map[string]string, item *keyring.Item) (change keyring.Change, err error) {
 	err = g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) (err error) {
-		// Who changes a key does not vouch anew for its addresses: its state stays.
-		if change, err = g.Keyring.Merge(ctx, tx, item, keyring.Generated, false, g.Now()); err != nil {
+		// Who changes a key does not vouch anew for its addresses: its state stays. A change made in the second of the one
+		// before counts a second later, and is judged as it will count.
+		if change, err = g.Keyring.Merge(ctx, tx, item, keyring.Generated, false, g.Now().Add(time.Second)); err != nil {
 			return err
 		}
 		if change.Outcome == keyring.Refused {

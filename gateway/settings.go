@@ -26,7 +26,7 @@ func (g *Gateway) SaveGroup(ctx context.Context, a Actor, group groups.Group) (g
 			return err
 		}
 		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "group.saved", GroupID: saved.ID, Detail: map[string]string{
-			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved), "owners": strings.Join(saved.Owners, " "),
+			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved), "owners": strings.Join(saved.Owners, " "), "content": contentWord(saved.Content),
 		}})
 	})
 	return saved, notFound(err)
@@ -38,7 +38,7 @@ func forms(g groups.Group) string {
 	for _, f := range []struct {
 		name string
 		on   bool
-	}{{"hide_subject", g.HideSubject}, {"keep_ticket", g.KeepTicket}, {"attach_key", g.AttachKey}, {"autocrypt", g.Autocrypt}} {
+	}{{"shadow", g.Shadow}, {"hide_subject", g.HideSubject}, {"keep_ticket", g.KeepTicket}, {"attach_key", g.AttachKey}, {"autocrypt", g.Autocrypt}} {
 		if f.on {
 			named = append(named, f.name)
 		}
@@ -49,6 +49,11 @@ func forms(g groups.Group) string {
 		}
 	}
 	return strings.Join(named, " ")
+}
+
+// contentWord counts content rules: the patterns themselves may tell what a group deals with.
+func contentWord(c groups.ContentRules) string {
+	return fmt.Sprintf("%d subjects, %d files, sensitivity %v", len(c.Subjects), len(c.Files), c.Sensitivity)
 }
 
 // DeleteGroup deletes a group. Admins only.

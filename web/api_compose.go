@@ -80,6 +80,34 @@ func planJSONOf(p gateway.Plan) planJSON {
 	}
 }
 
+type explainQuestion struct {
+	Body struct {
+		GroupID    string   `json:"group_id,omitempty" doc:"Missing: found by the message's From."`
+		Message    string   `json:"message,omitempty" doc:"A whole message, as a ticket system would submit it."`
+		ArticleID  string   `json:"article_id,omitempty" doc:"Instead: an article that left."`
+		Recipients []string `json:"recipients,omitempty" doc:"Of the envelope. Missing: those of the header, or those that the article went to."`
+	}
+}
+
+type explainAnswer struct {
+	Body struct {
+		Plan  planJSON `json:"plan"`
+		Lines []string `json:"lines" doc:"The same in words: rules, where they come from, certificates."`
+	}
+}
+
+func (s *site) apiExplain(ctx context.Context, a gateway.Actor, in *explainQuestion) (*explainAnswer, error) {
+	plan, err := s.Gateway.Explain(ctx, a, gateway.ExplainRequest{
+		GroupID: in.Body.GroupID, Message: []byte(in.Body.Message), ArticleID: in.Body.ArticleID, Recipients: in.Body.Recipients,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out explainAnswer
+	out.Body.Plan, out.Body.Lines = planJSONOf(plan), plan.Record().Lines()
+	return &out, nil
+}
+
 type composeAnswer struct {
 	Body struct {
 		ArticleID string `json:"article_id"`
@@ -92,6 +120,7 @@ func (s *site) composeAPI(api huma.API) {
 			plan, err := s.Gateway.PlanDraft(ctx, a, in.Body.draft())
 			return &body[planJSON]{planJSONOf(plan)}, err
 		})
+	operation(s, api, "Explain", http.MethodPost, "/explain", "Plan a message, or an article that left, and send nothing", draftLimit, s.apiExplain)
 	operation(s, api, "Compose", http.MethodPost, "/compose", "Send a message", draftLimit,
 		func(ctx context.Context, a gateway.Actor, in *body[draftJSON]) (*composeAnswer, error) {
 			id, err := s.Gateway.Compose(ctx, a, in.Body.draft())

@@ -22,13 +22,21 @@ type groupJSON struct {
 	AutoEncrypt string           `json:"auto_encrypt,omitempty" enum:"off,auto,on,required"`
 	Mixed       string           `json:"mixed,omitempty" enum:"refuse,split" doc:"When a group is created, missing means refuse."`
 	SubjectTags bool             `json:"subject_tags,omitempty"`
-	HideSubject *bool            `json:"hide_subject,omitempty" doc:"Encrypted mail leaves with its subject inside only. This and the four below: missing keeps what is stored; a new group has autocrypt, inline_in whole, and nothing else."`
+	HideSubject *bool            `json:"hide_subject,omitempty" doc:"Encrypted mail leaves with its subject inside only. This and the settings below: missing keeps what is stored; a new group has autocrypt, inline_in whole, and nothing else."`
 	KeepTicket  *bool            `json:"keep_ticket,omitempty" doc:"With hide_subject: a ticket number in brackets stays outside."`
 	AttachKey   *bool            `json:"attach_key,omitempty" doc:"The group's certificate is attached to signed or encrypted mail."`
 	Autocrypt   *bool            `json:"autocrypt,omitempty" doc:"Mail leaves with the group's certificate in its header."`
 	InlineIn    string           `json:"inline_in,omitempty" enum:"off,whole,any" doc:"Which inline PGP in incoming mail is opened: none, what is the whole text, blocks among other text too."`
+	Content     *contentJSON     `json:"content,omitempty" doc:"What requires encryption by what a message says of itself. Missing keeps what is stored."`
+	Shadow      *bool            `json:"shadow,omitempty" doc:"Mail leaves as it came, and the log tells what would have happened. Missing keeps what is stored."`
 	Owners      *[]string        `json:"owners,omitempty" doc:"Mail addresses that are warned of certificates that end. Missing keeps what is stored."`
 	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
+}
+
+type contentJSON struct {
+	Subjects    []string `json:"subjects,omitempty" doc:"Patterns: a word is looked for anywhere, one with * or ? must fit the whole."`
+	Files       []string `json:"files,omitempty" doc:"Patterns for the names of attachments."`
+	Sensitivity bool     `json:"sensitivity,omitempty" doc:"A Sensitivity field counts too."`
 }
 
 type domainRuleJSON struct {
@@ -45,7 +53,8 @@ func groupJSONOf(g groups.Group) groupJSON {
 		HideSubject: &g.HideSubject, KeepTicket: &g.KeepTicket, AttachKey: &g.AttachKey, Autocrypt: &g.Autocrypt, InlineIn: string(g.InlineIn),
 	}
 	owners := append([]string{}, g.Owners...)
-	j.Owners = &owners
+	j.Owners, j.Shadow = &owners, &g.Shadow
+	j.Content = &contentJSON{g.Content.Subjects, g.Content.Files, g.Content.Sensitivity}
 	for _, r := range g.DomainRules {
 		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt), r.Inline})
 	}
@@ -57,7 +66,7 @@ func (j groupJSON) group(id string) groups.Group {
 		ID: id, Name: j.Name, Addresses: j.Addresses, Sign: groups.Level(j.Sign), Encrypt: groups.Level(j.Encrypt),
 		AutoSign: groups.Level(j.AutoSign), AutoEncrypt: groups.Level(j.AutoEncrypt), Mixed: groups.Mixed(j.Mixed), SubjectTags: j.SubjectTags,
 		HideSubject: *j.HideSubject, KeepTicket: *j.KeepTicket, AttachKey: *j.AttachKey, Autocrypt: *j.Autocrypt, InlineIn: groups.InlineIn(j.InlineIn),
-		Owners: *j.Owners,
+		Owners: *j.Owners, Shadow: *j.Shadow, Content: groups.ContentRules(*j.Content),
 	}
 	for _, r := range j.DomainRules {
 		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt), Inline: r.Inline})
@@ -82,6 +91,7 @@ func (j groupJSON) withForms(last groups.Group) groupJSON {
 	j.HideSubject = cmp.Or(j.HideSubject, had.HideSubject)
 	j.AttachKey, j.Autocrypt = cmp.Or(j.AttachKey, had.AttachKey), cmp.Or(j.Autocrypt, had.Autocrypt)
 	j.InlineIn, j.Owners = cmp.Or(j.InlineIn, had.InlineIn), cmp.Or(j.Owners, had.Owners)
+	j.Content, j.Shadow = cmp.Or(j.Content, had.Content), cmp.Or(j.Shadow, had.Shadow)
 	if j.KeepTicket == nil {
 		keep := last.KeepTicket && *j.HideSubject
 		j.KeepTicket = &keep

@@ -57,6 +57,7 @@ type articlePage struct {
 	Signer    *certificateView
 	HasHTML   bool
 	CanReopen bool
+	Decided   []string // outbound: how it was decided, line by line
 	Log       []activity.Entry
 }
 
@@ -75,6 +76,9 @@ func article(v *visit) error {
 	p.Sentence, p.Layers = opened.Verdict.String(), opened.Verdict.Flat()
 	if !p.Inbound {
 		p.Layers = nil
+		if record, ok := gateway.RecordOf(a); ok {
+			p.Decided = record.Lines()
+		}
 		if p.Sentence, err = v.Gateway.Departure(v.r.Context(), v.actor(), id); err != nil {
 			return err
 		}

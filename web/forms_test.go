@@ -12,12 +12,13 @@ import (
 
 // formsOf is how a group's mail looks, in one line.
 func formsOf(g groups.Group) string {
-	return fmt.Sprintf("hide_subject=%t keep_ticket=%t attach_key=%t autocrypt=%t inline_in=%s", g.HideSubject, g.KeepTicket, g.AttachKey, g.Autocrypt, g.InlineIn)
+	return fmt.Sprintf("hide_subject=%t keep_ticket=%t attach_key=%t autocrypt=%t inline_in=%s shadow=%t content=%v",
+		g.HideSubject, g.KeepTicket, g.AttachKey, g.Autocrypt, g.InlineIn, g.Shadow, g.Content)
 }
 
 const (
-	freshForms  = "hide_subject=false keep_ticket=false attach_key=false autocrypt=true inline_in=whole"
-	chosenForms = "hide_subject=true keep_ticket=true attach_key=true autocrypt=false inline_in=any"
+	freshForms  = "hide_subject=false keep_ticket=false attach_key=false autocrypt=true inline_in=whole shadow=false content={[] [] false}"
+	chosenForms = "hide_subject=true keep_ticket=true attach_key=true autocrypt=false inline_in=any shadow=true content={[diagnosis] [*.dcm] true}"
 )
 
 // TestFormsByAPI: a program that names none of the forms changes none, so that one from before there were any exposes
@@ -38,7 +39,10 @@ func TestFormsByAPI(t *testing.T) {
 		}
 		return all
 	}
-	chosen := map[string]any{"hide_subject": true, "keep_ticket": true, "attach_key": true, "autocrypt": false, "inline_in": "any"}
+	chosen := map[string]any{
+		"hide_subject": true, "keep_ticket": true, "attach_key": true, "autocrypt": false, "inline_in": "any", "shadow": true,
+		"content": map[string]any{"subjects": []string{"diagnosis"}, "files": []string{"*.dcm"}, "sensitivity": true},
+	}
 	for _, step := range []struct {
 		name   string
 		body   map[string]any
@@ -50,7 +54,8 @@ func TestFormsByAPI(t *testing.T) {
 		{"unknown", with(map[string]any{"inline_in": "some"}), 422, freshForms},
 		{"all named", with(chosen), 200, chosenForms},
 		{"nothing named again", with(nil), 200, chosenForms},
-		{"subject readable", with(map[string]any{"hide_subject": false}), 200, "hide_subject=false keep_ticket=false attach_key=true autocrypt=false inline_in=any"},
+		{"subject readable", with(map[string]any{"hide_subject": false}), 200, "hide_subject=false keep_ticket=false attach_key=true autocrypt=false inline_in=any shadow=true content={[diagnosis] [*.dcm] true}"},
+		{"a pattern for everything", with(map[string]any{"content": map[string]any{"files": []string{"*"}}}), 422, "hide_subject=false keep_ticket=false attach_key=true autocrypt=false inline_in=any shadow=true content={[diagnosis] [*.dcm] true}"},
 	} {
 		if a := p.call("PUT", path, step.body, nil); a.status != step.status {
 			t.Errorf("%s: %d, want %d\n%s", step.name, a.status, step.status, a.body)
@@ -78,7 +83,7 @@ func TestFormsByPage(t *testing.T) {
 	v.get("/groups/new").says(t, http.StatusOK, `name="hide_subject" value="off" checked`, `name="autocrypt" value="1" checked`, `name="inline_in" value="whole" checked`)
 	for i, want := range []groups.Group{
 		{Autocrypt: true, InlineIn: groups.InlineWhole},
-		{HideSubject: true, AttachKey: true, InlineIn: groups.InlineOff},
+		{HideSubject: true, AttachKey: true, InlineIn: groups.InlineOff, Shadow: true, Content: groups.ContentRules{Subjects: []string{"a", "b c"}, Files: []string{"*.dcm"}, Sensitivity: true}},
 		{HideSubject: true, KeepTicket: true, Autocrypt: true, InlineIn: groups.InlineAny},
 	} {
 		want.Name, want.Addresses = fmt.Sprintf("Team %d", i), []string{fmt.Sprintf("team%d@desk.test", i)}
@@ -109,6 +114,9 @@ func shown(t *testing.T, page string) url.Values {
 			chosen = []string{"", ""}
 		}
 		form.Add(f[1], chosen[1])
+	}
+	for _, f := range regexp.MustCompile(`(?s)<textarea name="([a-z_]+)"[^>]*>(.*?)</textarea>`).FindAllStringSubmatch(page, -1) {
+		form.Set(f[1], f[2])
 	}
 	form.Set("name", regexp.MustCompile(`name="name"[^>]* value="([^"]*)"`).FindStringSubmatch(page)[1])
 	return form

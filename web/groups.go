@@ -143,10 +143,17 @@ func (v *visit) groupFromForm() groups.Group {
 		Mixed: groups.Mixed(v.field("mixed")), SubjectTags: v.field("subject_tags") != "",
 		HideSubject: subject == "on" || subject == "keep_ticket", KeepTicket: subject == "keep_ticket",
 		AttachKey: v.field("attach_key") != "", Autocrypt: v.field("autocrypt") != "", InlineIn: groups.InlineIn(v.field("inline_in")),
+		Shadow: v.field("shadow") != "",
+		Content: groups.ContentRules{
+			Subjects: linesOf(v.r.PostForm.Get("content_subjects")), Files: linesOf(v.r.PostForm.Get("content_files")),
+			Sensitivity: v.field("content_sensitivity") != "",
+		},
 		Owners:      strings.Fields(v.r.PostForm.Get("owners")),
 		DomainRules: v.rulesFromForm(),
 	}
 }
+
+func linesOf(text string) []string { return strings.Split(strings.ReplaceAll(text, "\r", ""), "\n") }
 
 // rulesFromForm reads the lines of the domain rules; one without a domain is none.
 func (v *visit) rulesFromForm() []groups.DomainRule {

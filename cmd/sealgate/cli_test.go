@@ -46,10 +46,17 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 			if out := do(certificate, "key", "import", "-"); !strings.Contains(out, "added") {
 				t.Errorf("import: %s", out)
 			}
-			if out := do("", "plan", "--group", "Support", "--to", customer); !strings.Contains(out, "encrypt  yes") {
+			if out := do("", "plan", "--group", "Support", "--to", customer); !strings.Contains(out, "encrypt: yes, by group default (group)") {
 				t.Errorf("plan: %s", out)
 			}
 			id := strings.TrimSpace(do("The answer is forty-two.", "compose", "--group", "Support", "--to", customer, "--subject", "Re: question"))
+			if out := do("", "plan", "--article", id); !strings.Contains(out, "to "+customer+": encrypted to ") {
+				t.Errorf("plan of an article: %s", out)
+			}
+			pasted := "From: " + support + "\r\nTo: a@court.test\r\nSubject: x\r\nSealgate-Policy: sign=off\r\n\r\nHello\r\n"
+			if out, code := sealgate(t, pasted, "-c", config, "plan", "--message", "-"); code != 1 || !strings.Contains(out, "by recipient domain (recipient domain)") || !strings.Contains(out, "would be refused") {
+				t.Errorf("plan of a message: exit %d\n%s", code, out)
+			}
 			for want, args := range map[string][]string{
 				"forty-two":          {"article", "show", id},
 				"Re: question":       {"article", "list"},

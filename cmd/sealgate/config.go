@@ -8,10 +8,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/web"
 )
 
@@ -26,6 +28,7 @@ type config struct {
 	Listen   listen    `yaml:"listen" envPrefix:"LISTEN_"`
 	Limits   limits    `yaml:"limits" envPrefix:"LIMITS_"`
 	Log      logConfig `yaml:"log" envPrefix:"LOG_"`
+	Policy   policy    `yaml:"policy" envPrefix:"POLICY_"`
 
 	Keyring  keyringConfig  `yaml:"keyring" envPrefix:"KEYRING_"`
 	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
@@ -76,6 +79,22 @@ type limits struct {
 	SessionKeys       int   `yaml:"session_keys" env:"SESSION_KEYS"`             // tried for one message
 }
 
+// policy is what no group goes below: off, auto, on or required.
+type policy struct {
+	Encrypt groups.Level `yaml:"encrypt" env:"ENCRYPT"`
+	Sign    groups.Level `yaml:"sign" env:"SIGN"`
+}
+
+// check finds a level that is none.
+func (p policy) check() error {
+	for name, level := range map[string]groups.Level{"encrypt": p.Encrypt, "sign": p.Sign} {
+		if !slices.Contains([]groups.Level{groups.Off, groups.Auto, groups.On, groups.Required}, level) {
+			return fmt.Errorf("configuration: policy.%s is %q; choose off, auto, on or required", name, level)
+		}
+	}
+	return nil
+}
+
 type logConfig struct {
 	Level  string `yaml:"level" env:"LEVEL"`   // debug, info, warn, error
 	Format string `yaml:"format" env:"FORMAT"` // text, json
@@ -103,6 +122,7 @@ func defaults() config {
 			DecompressedBytes: 100 << 20, DecompressedRatio: 100, SessionKeys: 200,
 		},
 		Log:      logConfig{Level: "info", Format: "text"},
+		Policy:   policy{Encrypt: groups.Off, Sign: groups.Off},
 		Keyring:  defaultKeyring(),
 		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
 		Publish:  publishConfig{WKD: true, Page: true, Keyserver: "https://keys.openpgp.org"},
@@ -167,7 +187,7 @@ func (c *config) check() error {
 	if _, err := logger(c.Log, nil); err != nil {
 		return err
 	}
-	if err := errors.Join(c.Keyring.check(), c.Discover.check(), c.Publish.check()); err != nil {
+	if err := errors.Join(c.Keyring.check(), c.Discover.check(), c.Publish.check(), c.Policy.check()); err != nil {
 		return err
 	}
 	if _, err := web.ParseProxies(c.Listen.Proxies); err != nil {

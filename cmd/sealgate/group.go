@@ -52,6 +52,10 @@ type groupSave struct {
 	AttachKey   *bool    `negatable:"" help:"Attach the group's certificate to signed or encrypted mail."`
 	Autocrypt   *bool    `negatable:"" help:"Put the group's certificate into the header of mail (Autocrypt). New groups: yes."`
 	InlineIn    string   `enum:"off,whole,any," default:"" help:"Inline PGP in incoming mail: off, whole (open it when it is the whole text), any (blocks among other text too). New groups: whole."`
+	Shadow      *bool    `negatable:"" help:"Only watch: mail leaves as it came, and the log tells what would have happened."`
+	MustSubject []string `help:"Pattern for subjects that require encryption; a word is looked for anywhere, with * or ? the whole must fit; may be repeated. None keeps those stored; --must-subject= leaves none."`
+	MustFile    []string `help:"The same for names of attachments."`
+	Sensitivity *bool    `negatable:"" help:"Messages marked personal, private or confidential require encryption."`
 	Rule        []string `help:"Domain rule DOMAIN:SIGN:ENCRYPT, such as court.example:on:required, or DOMAIN:SIGN:ENCRYPT:inline for recipients that read inline PGP only; may be repeated. None keeps those stored."`
 }
 
@@ -87,6 +91,14 @@ func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) {
 	if len(g.Owner) > 0 {
 		group.Owners = slices.DeleteFunc(g.Owner, func(owner string) bool { return owner == "" })
 	}
+	if len(g.MustSubject) > 0 {
+		group.Content.Subjects = g.MustSubject
+	}
+	if len(g.MustFile) > 0 {
+		group.Content.Files = g.MustFile
+	}
+	turn(&group.Content.Sensitivity, g.Sensitivity)
+	turn(&group.Shadow, g.Shadow)
 	if len(rules) > 0 {
 		group.DomainRules = rules
 	}

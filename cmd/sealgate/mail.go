@@ -127,9 +127,9 @@ func (s *session) reopenWaiting(p *parts) error {
 
 // addressing is what plan and compose have in common.
 type addressing struct {
-	Group   string   `required:"" help:"Name of the group that writes."`
+	Group   string   `help:"Name of the group that writes."`
 	From    string   `help:"Sender address; the group's first one if not given."`
-	To      []string `required:"" help:"Recipient; may be repeated."`
+	To      []string `help:"Recipient; may be repeated."`
 	Cc      []string `help:"Copy; may be repeated."`
 	Bcc     []string `help:"Hidden copy; may be repeated."`
 	Sign    string   `enum:"on,off,auto" default:"auto" help:"on, off, or auto for the group's default."`
@@ -137,6 +137,9 @@ type addressing struct {
 }
 
 func (a *addressing) draft(s *session, p *parts) (gateway.Draft, error) {
+	if a.Group == "" || len(a.To) == 0 {
+		return gateway.Draft{}, errors.New("name the group that writes with --group, and each recipient with --to")
+	}
 	group, err := p.gateway.Groups.GroupByName(s.ctx, a.Group)
 	if err != nil {
 		return gateway.Draft{}, fmt.Errorf("group %q: %w", a.Group, err)
@@ -156,30 +159,29 @@ func toggle(s string) groups.Toggle {
 
 type planCommand struct {
 	addressing
+	Message   string   `help:"File with a whole message as a ticket system would submit it, or - for standard input, instead of --group and --to."`
+	Article   string   `help:"Id of an article that left, instead."`
+	Recipient []string `help:"With --message or --article: recipient of the envelope; may be repeated. Those of the message if not given."`
 }
 
-// Run says what would happen; a refusal is an error.
+// maxExplained is the largest message that plan reads.
+const maxExplained = 50 << 20
+
+// Run says what would happen and why; a refusal is an error.
 func (c *planCommand) Run(s *session) error {
 	return s.with(func(p *parts) error {
-		d, err := c.draft(s, p)
+		plan, err := c.plan(s, p)
 		if err != nil {
 			return err
 		}
-		plan, err := p.gateway.PlanDraft(s.ctx, cli, d)
-		if err != nil {
-			return err
-		}
-		decision := plan.Decision
-		fmt.Fprintf(s.out, "sign     %s (%s)\nencrypt  %s (%s)\n", yesNo(decision.Sign.Do), decision.Sign.Rule, yesNo(decision.Encrypt.Do), decision.Encrypt.Rule)
-		for _, r := range plan.Recipients {
-			certificate := r.Fingerprint
-			if certificate == "" {
-				certificate = "cannot be encrypted to: " + r.Problem
-			}
-			fmt.Fprintf(s.out, "to       %s  %s\n", r.Address, certificate)
+		record := plan.Record()
+		refusals := record.Refusals
+		record.Refusals = nil // they are the error
+		for _, line := range record.Lines() {
+			fmt.Fprintln(s.out, line)
 		}
 		var refused []string
-		for _, r := range decision.Refusals {
+		for _, r := range refusals {
 			refused = append(refused, r.Sentence)
 		}
 		if len(refused) > 0 {
@@ -189,11 +191,32 @@ func (c *planCommand) Run(s *session) error {
 	})
 }
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
+func (c *planCommand) plan(s *session, p *parts) (gateway.Plan, error) {
+	switch {
+	case c.Message != "" && c.Article != "":
+		return gateway.Plan{}, errors.New("name a --message or an --article, not both")
+	case c.Article != "":
+		return p.gateway.Explain(s.ctx, cli, gateway.ExplainRequest{ArticleID: c.Article, Recipients: c.Recipient})
+	case c.Message == "":
+		d, err := c.draft(s, p)
+		if err != nil {
+			return gateway.Plan{}, err
+		}
+		return p.gateway.PlanDraft(s.ctx, cli, d)
 	}
-	return "no"
+	message, err := s.input(c.Message, maxExplained)
+	if err != nil {
+		return gateway.Plan{}, err
+	}
+	r := gateway.ExplainRequest{Message: message, Recipients: c.Recipient}
+	if c.Group != "" {
+		group, err := p.gateway.Groups.GroupByName(s.ctx, c.Group)
+		if err != nil {
+			return gateway.Plan{}, fmt.Errorf("group %q: %w", c.Group, err)
+		}
+		r.GroupID = group.ID
+	}
+	return p.gateway.Explain(s.ctx, cli, r)
 }
 
 type composeCommand struct {

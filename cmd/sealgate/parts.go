@@ -69,6 +69,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Activity: activity.New(p.db),
 		Mirror:   mailbox.NewMirror(p.db, articles, time.Now),
 		Limits:   c.Limits.opening(),
+		Policy:   gateway.Policy{Sign: c.Policy.Sign, Encrypt: c.Policy.Encrypt},
 		Domain:   c.Domain,
 		Now:      time.Now,
 		Random:   rand.Reader,
