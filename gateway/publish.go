@@ -62,31 +62,44 @@ func (g *Gateway) Published(ctx context.Context, address string) (Published, err
 // AllPublished returns what everybody may know about each of our sender addresses, in order, those without a certificate
 // too. It is for whoever manages them, and for a public list where the configuration allows one.
 func (g *Gateway) AllPublished(ctx context.Context) ([]Published, error) {
-	return g.publishedWhere(ctx, func(string) bool { return true })
+	addresses, err := g.senders(ctx, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	return g.published(ctx, addresses)
 }
 
 // WebKey returns what the web key directory of a domain holds for a request: the certificate to use, and after it those
 // that are revoked. published tells whether the domain has any certificate at all.
 func (g *Gateway) WebKey(ctx context.Context, r publish.Request) (certificates []byte, published bool, err error) {
-	found, err := g.publishedWhere(ctx, func(address string) bool {
+	addresses, err := g.senders(ctx, func(address string) bool {
 		local, domain := cutAtDomain(address)
 		return domain == r.Domain && (r.What == publish.Policy || r.Names(local, domain))
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	for _, p := range found {
-		if p.Certificate == nil {
-			continue
+	for few := range slices.Chunk(addresses, atOnce) {
+		found, err := g.published(ctx, few)
+		if err != nil {
+			return nil, false, err
 		}
-		published = true
-		if r.What == publish.Certificate {
-			certificates, err = p.binary()
-			return certificates, published, err
+		for _, p := range found {
+			switch {
+			case p.Certificate == nil:
+			case r.What == publish.Policy:
+				return nil, true, nil
+			default:
+				certificates, err := p.binary()
+				return certificates, true, err
+			}
 		}
 	}
-	return nil, published, nil
+	return nil, false, nil
 }
+
+// atOnce is how many addresses are looked up with one query until one has a certificate.
+const atOnce = 10
 
 // maxWebKey is the longest answer that GnuPG takes from a web key directory, in bytes.
 const maxWebKey = 64 << 10
@@ -121,7 +134,8 @@ func (p Published) Armored() (File, error) {
 	return File{Name: p.Certificate.Fingerprint + ".asc", ContentType: "application/pgp-keys", Content: armored}, nil
 }
 
-func (g *Gateway) publishedWhere(ctx context.Context, wanted func(address string) bool) ([]Published, error) {
+// senders are those of our sender addresses that are wanted, in order.
+func (g *Gateway) senders(ctx context.Context, wanted func(address string) bool) ([]string, error) {
 	all, err := g.Groups.Groups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("published certificates: %w", err)
@@ -135,7 +149,7 @@ func (g *Gateway) publishedWhere(ctx context.Context, wanted func(address string
 		}
 	}
 	slices.Sort(addresses)
-	return g.published(ctx, addresses)
+	return addresses, nil
 }
 
 // published looks addresses of ours up, with one query for all.
@@ -152,8 +166,8 @@ func (g *Gateway) published(ctx context.Context, addresses []string) ([]Publishe
 	return all, nil
 }
 
-// publishedOf chooses among the certificates that are held for an address, newest first. One that is revoked is the one to
-// show only when there is no other.
+// publishedOf chooses among the certificates that are held for an address, newest first: the newest to which others can
+// encrypt, else the newest. One that is revoked is the one to show only when there is no other.
 func publishedOf(address string, held []*keyring.Certificate, now time.Time) Published {
 	p := Published{Address: address, Reason: keyring.NoCertificate}
 	var rest []*keyring.Certificate
@@ -170,10 +184,10 @@ func publishedOf(address string, held []*keyring.Certificate, now time.Time) Pub
 			rest = append(rest, c)
 		}
 	}
-	slices.SortStableFunc(rest, func(a, b *keyring.Certificate) int { return usefulness(b, now) - usefulness(a, now) })
-	switch {
+	encrypts := func(c *keyring.Certificate) bool { return c.ForEncryption(now) == keyring.Usable }
+	switch i := slices.IndexFunc(rest, encrypts); {
 	case len(rest) > 0:
-		p.Certificate = rest[0]
+		p.Certificate = rest[max(i, 0)]
 	case len(p.Revoked) > 0:
 		p.Certificate, p.Revoked = p.Revoked[0], p.Revoked[1:]
 	default:
@@ -181,18 +195,6 @@ func publishedOf(address string, held []*keyring.Certificate, now time.Time) Pub
 	}
 	p.Reason = p.Certificate.ForEncryption(now)
 	return p
-}
-
-// usefulness ranks what others could do with a certificate now: it is for encrypting to us first.
-func usefulness(c *keyring.Certificate, now time.Time) int {
-	n := 0
-	if c.ForEncryption(now) == keyring.Usable {
-		n += 2
-	}
-	if c.ForSigning(now) == keyring.Usable {
-		n++
-	}
-	return n
 }
 
 // cutAtDomain cuts a canonical address at its last @.

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -43,5 +44,22 @@ func TestWhoAskedThroughAProxy(t *testing.T) {
 	}
 	if _, err := ParseProxies([]string{"localhost"}); err == nil || !strings.Contains(err.Error(), "neither an address") {
 		t.Errorf("a name: %v", err)
+	}
+}
+
+// TestClientsBehindAProxyAreCountedApart: one that asks without end does not silence the others.
+func TestClientsBehindAProxyAreCountedApart(t *testing.T) {
+	b := openDesk(t)
+	b.server.Config.Handler = (&Server{Gateway: b.gateway, Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}, Log: b.logger()}).Handler()
+	ask := func(client string) int {
+		return b.asks(http.MethodGet, "desk.test", "/.well-known/openpgpkey/policy", "X-Forwarded-For", client).status
+	}
+	for range questionsAtOnce {
+		if status := ask("192.0.2.1"); status != http.StatusOK {
+			t.Fatalf("%d", status)
+		}
+	}
+	if first, second := ask("192.0.2.1"), ask("192.0.2.2"); first != http.StatusTooManyRequests || second != http.StatusOK {
+		t.Errorf("%d and %d", first, second)
 	}
 }
