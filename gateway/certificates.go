@@ -110,9 +110,7 @@ func importEntry(a Actor, changes []keyring.Change) activity.Entry {
 			continue
 		}
 		e.Detail[c.Fingerprint] = strings.TrimSpace(string(c.Outcome) + " " + strings.Join(c.Details, ", "))
-		for _, conflict := range c.Conflicts {
-			e.Detail["alert: "+conflict.Address] = fmt.Sprintf("%s waits for approval, %s stays in use", c.Fingerprint, conflict.Fingerprint)
-		}
+		alertOf(e.Detail, c)
 	}
 	if len(changes) == 1 {
 		e.Fingerprint = changes[0].Fingerprint
@@ -124,6 +122,13 @@ func importEntry(a Actor, changes []keyring.Change) activity.Entry {
 		e.Outcome = activity.Refused
 	}
 	return e
+}
+
+// alertOf writes down that a certificate waits because others are in use for its addresses.
+func alertOf(detail map[string]string, c keyring.Change) {
+	for _, conflict := range c.Conflicts {
+		detail["alert: "+conflict.Address] = fmt.Sprintf("%s waits for approval, %s stays in use", c.Fingerprint, conflict.Fingerprint)
+	}
 }
 
 // anonymous is the key id of a reader who is not named (RFC 9580, section 5.1.8): any new secret key may be the one.

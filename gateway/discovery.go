@@ -87,7 +87,7 @@ func (g *Gateway) propose(ctx context.Context, a Actor, groupID string, f discov
 		if f, err = f.Restricted(claimedBy(known), now); err != nil {
 			return p, fmt.Errorf("propose certificate: %w", err)
 		}
-		return g.mergeFinding(ctx, a, f, false, p, nil)
+		return g.mergeFinding(ctx, a, f, false, p, known)
 	}
 	others, err := g.Keyring.ByAddress(ctx, []string{f.Address}, now)
 	if err != nil {
@@ -101,7 +101,7 @@ func (g *Gateway) propose(ctx context.Context, a Actor, groupID string, f discov
 	if err != nil {
 		return p, err
 	}
-	return g.mergeFinding(ctx, a, f, approve, p, conflicts)
+	return g.mergeFinding(ctx, a, f, approve, p, nil)
 }
 
 // claimedBy are all addresses of a certificate, those of invalid user IDs too.
@@ -148,15 +148,19 @@ func (g *Gateway) approves(ctx context.Context, groupID string, f discover.Findi
 }
 
 // mergeFinding merges in one transaction; what changes nothing leaves no entry. Articles that waited for the certificate
-// are opened again.
-func (g *Gateway) mergeFinding(ctx context.Context, a Actor, f discover.Finding, approve bool, p Proposal, conflicts []*keyring.Certificate) (Proposal, error) {
+// are opened again. before is the certificate as it was known, nil for a new one.
+func (g *Gateway) mergeFinding(ctx context.Context, a Actor, f discover.Finding, approve bool, p Proposal, before *keyring.Certificate) (Proposal, error) {
 	var change keyring.Change
 	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) (err error) {
 		change, err = g.Keyring.Merge(ctx, tx, f.Item, f.Source, approve, g.Now())
 		if err != nil || change.Outcome == keyring.Unchanged || change.Outcome == keyring.Refused {
 			return err
 		}
-		return g.record(ctx, tx, proposedEntry(a, f, change, approve, conflicts))
+		alert, err := g.lost(ctx, tx, before)
+		if err != nil {
+			return err
+		}
+		return g.record(ctx, tx, proposedEntry(a, f, change, approve, alert))
 	})
 	if err != nil {
 		return p, fmt.Errorf("propose certificate: %w", err)
@@ -176,7 +180,24 @@ func (g *Gateway) mergeFinding(ctx context.Context, a Actor, f discover.Finding,
 	return p, nil
 }
 
-func proposedEntry(a Actor, f discover.Finding, change keyring.Change, approve bool, conflicts []*keyring.Certificate) activity.Entry {
+// lost says that a certificate that was in use is of no use any more, after a merge in tx; "" when it is, or was not.
+func (g *Gateway) lost(ctx context.Context, tx *gorm.DB, before *keyring.Certificate) (string, error) {
+	at := g.Now()
+	if before == nil || before.ForEncryption(at) != keyring.Usable {
+		return "", nil
+	}
+	now, err := keyring.NewStore(tx, g.Keeper).Get(ctx, before.Fingerprint, at)
+	if err != nil {
+		return "", err
+	}
+	reason := now.ForEncryption(at)
+	if reason == keyring.Usable {
+		return "", nil
+	}
+	return fmt.Sprintf("it was in use and is not used any more: %s", reason), nil
+}
+
+func proposedEntry(a Actor, f discover.Finding, change keyring.Change, approve bool, alert string) activity.Entry {
 	e := activity.Entry{Actor: a.Name, Act: "certificate.proposed", Fingerprint: change.Fingerprint, Detail: map[string]string{
 		"source": string(f.Source), "address": f.Address, "outcome": string(change.Outcome),
 	}}
@@ -187,13 +208,10 @@ func proposedEntry(a Actor, f discover.Finding, change keyring.Change, approve b
 	case approve:
 		e.Act = "certificate.approved"
 	}
-	var others []string
-	for _, c := range conflicts {
-		others = append(others, c.Fingerprint)
+	if alert != "" {
+		e.Detail["alert"] = alert
 	}
-	if len(others) > 0 {
-		e.Detail["beside"] = strings.Join(others, " ")
-	}
+	alertOf(e.Detail, change)
 	return e
 }
 

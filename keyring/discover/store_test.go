@@ -130,18 +130,18 @@ func TestTheWorkerAsksInTheBackground(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- work.Run(ctx) }()
-	if f := <-proposed; f.Item.Certificate.Fingerprint != fingerprintOf(joe) || asked.Load() != 0 {
+	if f := soon(t, proposed); f.Item.Certificate.Fingerprint != fingerprintOf(joe) || asked.Load() != 0 {
 		t.Errorf("the refresh brought %+v", f)
 	}
 	if err := work.Store.Enqueue(t.Context(), ForAddress, "joe@example.test", "g", noon()); err != nil {
 		t.Fatal(err)
 	}
 	work.Wake()
-	if f := <-proposed; f.Source != keyring.WKD || f.Address != "joe@example.test" || asked.Load() != 1 {
+	if f := soon(t, proposed); f.Source != keyring.WKD || f.Address != "joe@example.test" || asked.Load() != 1 {
 		t.Errorf("the lookup brought %+v", f)
 	}
 	stop()
-	if err := <-ended; err != nil {
+	if err := soon(t, ended); err != nil {
 		t.Error(err)
 	}
 }

@@ -30,10 +30,21 @@ func running(t *testing.T, work *Worker) (stop func()) {
 	go func() { ended <- work.Run(ctx) }()
 	return func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := soon(t, ended); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// soon takes what comes, and fails the test when nothing does.
+func soon[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing came")
+	}
+	return v
 }
 
 func TestTheSignerOfAMessageIsLookedFor(t *testing.T) {
@@ -50,11 +61,11 @@ func TestTheSignerOfAMessageIsLookedFor(t *testing.T) {
 			t.Fatalf("%v, %v", did, err)
 		}
 	}
-	if f := <-found; f.Address != "joe@example.test" || len(f.Item.Certificate.UserIDs) != 1 {
+	if f := soon(t, found); f.Address != "joe@example.test" || len(f.Item.Certificate.UserIDs) != 1 {
 		t.Errorf("found %+v", f)
 	}
 	// Another sender's message does not make joe's certificate his.
-	if f := <-found; f.Address != "mallory@example.test" || len(f.Item.Certificate.UserIDs) != 0 {
+	if f := soon(t, found); f.Address != "mallory@example.test" || len(f.Item.Certificate.UserIDs) != 0 {
 		t.Errorf("found %+v", f)
 	}
 }
@@ -79,9 +90,9 @@ func TestATarpitDelaysNoRefresh(t *testing.T) {
 		return each(fingerprintOf(joe))
 	}
 	stop := running(t, work)
-	<-entered
+	soon(t, entered)
 	close(known)
-	if f := <-found; f.Item.Certificate.Fingerprint != fingerprintOf(joe) {
+	if f := soon(t, found); f.Item.Certificate.Fingerprint != fingerprintOf(joe) {
 		t.Errorf("found %+v", f)
 	}
 	stop()
@@ -97,7 +108,7 @@ func TestWantedAddressesAreQueuedByTheWorker(t *testing.T) {
 	}
 	stop := running(t, work)
 	work.Want("g", []string{"joe@example.test"})
-	if got := <-queued; got != "g[joe@example.test]" {
+	if got := soon(t, queued); got != "g[joe@example.test]" {
 		t.Errorf("queued %s", got)
 	}
 	stop()
