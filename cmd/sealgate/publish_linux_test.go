@@ -27,18 +27,24 @@ type published struct {
 // newPublished serves names on port 443 under an authority that every program trusts.
 func newPublished(t *testing.T, n *bed.OwnNetwork, names ...string) *published {
 	t.Helper()
+	return newPublishedAt(t, n, listen{Web: ":443 implicit"}, support, names...)
+}
+
+// newPublishedAt publishes the certificate of an address where its web server listens.
+func newPublishedAt(t *testing.T, n *bed.OwnNetwork, at listen, address string, names ...string) *published {
+	t.Helper()
 	s := &site{t: t, tls: bed.NewAuthority(t, names...), gpg: bed.NewGPG(t), log: &syncBuffer{}}
 	n.Names(t, names...)
 	n.Trust(t, s.tls)
 	s.config = s.newConfig()
-	s.config.Listen = listen{Web: ":443 implicit"}
+	s.config.Listen = at
 	s.start()
 	group := gateway.NewGroup("Support")
-	group.Addresses = []string{support}
+	group.Addresses = []string{address}
 	if _, err := s.parts.gateway.SaveGroup(t.Context(), cli, group); err != nil {
 		t.Fatal(err)
 	}
-	own, err := s.parts.gateway.GenerateKey(t.Context(), cli, gateway.NewKey{Name: "Support", Address: support})
+	own, err := s.parts.gateway.GenerateKey(t.Context(), cli, gateway.NewKey{Name: "Support", Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +140,90 @@ func TestSealgateFindsOurCertificate(t *testing.T) {
 		if !strings.Contains(said, "added  "+p.fingerprint+" (proposed)") {
 			t.Errorf("the other one says\n%s", said)
 		}
+	})
+}
+
+// TestBehindNginx takes the configuration of nginx and the questions of a stranger from docs/publishing.md. What is not
+// for strangers cannot be reached.
+func TestBehindNginx(t *testing.T) {
+	bed.Need(t, "nginx", "gpg", "curl")
+	client := wksClient(t)
+	text, err := os.ReadFile("../../docs/publishing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bed.InOwnNetwork(t, func(n *bed.OwnNetwork) {
+		const host = "openpgpkey.desk.example"
+		at := listen{Web: "127.0.0.1:8025 plain", Proxies: []string{"127.0.0.1"}}
+		p := newPublishedAt(t, n, at, "support@desk.example", host)
+		startNginx(t, p.tls, blockWith(t, string(text), "server {"))
+		asked := strings.TrimSpace(blockWith(t, string(text), "gpg-wks-client"))
+		for _, line := range strings.Split(asked, "\n") {
+			words := strings.Fields(line)
+			if words[0] == "gpg-wks-client" {
+				words[0] = client
+			}
+			p.runs(words[0], words[1:]...)
+		}
+		if held := p.runs("gpg", "--batch", "--with-colons", "--list-keys"); !strings.Contains(held, p.fingerprint) {
+			t.Errorf("gpg holds\n%s", held)
+		}
+		if page := p.runs("curl", "-fsS", "https://"+host+"/keys/support@desk.example"); !strings.Contains(page, p.fingerprint[36:]) {
+			t.Errorf("the public page is\n%s", page)
+		}
+		for _, path := range []string{"/", "/login", "/keyring", "/api/v1/openapi.json", "/keysx"} {
+			if status := p.runs("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "https://"+host+path); status != "404" {
+				t.Errorf("%s can be reached by strangers: %s", path, status)
+			}
+		}
+	})
+}
+
+// blockWith is the first fenced block of a document that holds some words.
+func blockWith(t *testing.T, text, words string) string {
+	t.Helper()
+	for i, block := range strings.Split(text, "```") {
+		if i%2 == 1 && strings.Contains(block, words) {
+			return block
+		}
+	}
+	t.Fatalf("there is no block with %q", words)
+	return ""
+}
+
+// startNginx runs nginx with a documented server, and waits until it listens.
+func startNginx(t *testing.T, a bed.Authority, server string) {
+	t.Helper()
+	dir := bed.Dir(t)
+	server = strings.NewReplacer("/etc/nginx/openpgpkey.pem", a.CertFile, "/etc/nginx/openpgpkey.key", a.KeyFile).Replace(server)
+	temporary := ""
+	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		temporary += what + "_temp_path " + filepath.Join(dir, what) + ";\n"
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	content := "daemon off;\nmaster_process off;\npid " + filepath.Join(dir, "pid") + ";\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n" + temporary + server + "}\n"
+	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var words syncBuffer
+	cmd := exec.CommandContext(t.Context(), "nginx", "-p", dir, "-e", "stderr", "-c", conf)
+	cmd.Stdout, cmd.Stderr = &words, &words
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-ended
+	})
+	s := &site{t: t, log: &words}
+	s.wait("nginx to listen", func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:443")
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
 	})
 }
 
