@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
@@ -63,6 +64,7 @@ type Gateway struct {
 	Activity *activity.Log
 	Queue    *queue.Queue
 	Mirror   *mailbox.Mirror
+	Writer   *batch.Writer  // of what is accepted: many senders share one commit
 	Limits   pgpmime.Limits // of what is opened; zero values mean the defaults
 	Policy   Policy         // of the whole instance
 	Domain   string         // our name in Message-IDs, EHLO and Authentication-Results

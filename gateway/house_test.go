@@ -12,6 +12,7 @@ import (
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
@@ -76,7 +77,7 @@ func emptyHouse(t testing.TB, db *gorm.DB) *house {
 	log := slog.New(slog.DiscardHandler)
 	g := &gateway.Gateway{
 		DB: db, Keeper: keeper, Keyring: keyring.NewStore(db, keeper), Groups: groups.NewStore(db, keeper),
-		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now),
+		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now), Writer: &batch.Writer{DB: db},
 		Domain: "gate.test", Now: now, Random: rand.Reader, Log: log,
 	}
 	g.Queue = &queue.Queue{DB: db, Keeper: keeper, Bounce: g.Bounce, Report: g.ReportDelivery, Now: now, Log: log, Poll: 5 * time.Millisecond}

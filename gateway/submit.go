@@ -257,7 +257,8 @@ func refusalOf(d groups.Decision) *submission.Refusal {
 	return refuse(550, 1, strings.Join(sentences, "; "))
 }
 
-// commit stores the article, the queue rows and the activity entry in one transaction, then wakes the queue.
+// commit stores the article, the queue rows and the activity entry in one transaction, which others may share, then wakes
+// the queue. A client that goes away meanwhile changes nothing for the others.
 func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, messageID string, message []byte, copies []outCopy) error {
 	if err := everyoneHasACopy(l.envelope, copies); err != nil {
 		return err
@@ -265,25 +266,34 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 	if err := g.Keeper.Ready(ctx); err != nil {
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}
-	entry := submittedEntry(a, l, p, messageID)
-	err := g.change(ctx, entry, func(tx *gorm.DB) error {
-		if err := g.Archive.Put(ctx, tx, g.outArticle(l, p, messageID, message), archive.Content{Message: message}, nil); err != nil {
+	article, entry := g.outArticle(l, p, messageID, message), submittedEntry(a, l, p, messageID)
+	lasting := context.WithoutCancel(ctx)
+	err := g.Writer.Do(ctx, func(tx *gorm.DB) error {
+		if err := g.store(lasting, tx, l, article, message, copies); err != nil {
 			return err
 		}
-		for _, c := range copies {
-			if _, err := g.Queue.Put(ctx, tx, queued(l, messageID, c, g.Now()), c.outgoing); err != nil {
-				return err
-			}
-		}
-		if l.also != nil {
-			return l.also(tx)
-		}
-		return nil
+		return g.record(lasting, tx, entry)
 	})
 	if err != nil {
 		return fmt.Errorf("commit submission: %w", err)
 	}
 	g.Queue.Wake()
+	return nil
+}
+
+// store writes one accepted message inside tx.
+func (g *Gateway) store(ctx context.Context, tx *gorm.DB, l letter, article archive.Article, message []byte, copies []outCopy) error {
+	if err := g.Archive.Put(ctx, tx, article, archive.Content{Message: message}, nil); err != nil {
+		return err
+	}
+	for _, c := range copies {
+		if _, err := g.Queue.Put(ctx, tx, queued(l, article.MessageID, c, g.Now()), c.outgoing); err != nil {
+			return err
+		}
+	}
+	if l.also != nil {
+		return l.also(tx)
+	}
 	return nil
 }
 

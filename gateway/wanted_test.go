@@ -37,7 +37,8 @@ func (h *house) watched(act func()) []string {
 	act()
 	var verbs []string
 	for _, text := range seen.text {
-		verbs = append(verbs, strings.Join(strings.Fields(text)[:3], " "))
+		words := strings.Fields(text)
+		verbs = append(verbs, strings.Join(words[:min(3, len(words))], " "))
 	}
 	return verbs
 }
@@ -71,12 +72,12 @@ func TestSendingWaitsForNoLookup(t *testing.T) {
 // queued are the subjects of the lookups, and whether they wait.
 func (h *house) queued() map[string]bool {
 	h.t.Helper()
-	all, err := h.Lookups(h.ctx(), h.admin)
+	status, err := h.DiscoveryStatus(h.ctx(), h.admin)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	waiting := map[string]bool{}
-	for _, l := range all {
+	for _, l := range status.Lookups {
 		waiting[l.Subject] = l.Waiting
 	}
 	return waiting

@@ -14,6 +14,7 @@ import (
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
@@ -72,7 +73,7 @@ func newGateway(t *testing.T, db *gorm.DB, now func() time.Time, log *slog.Logge
 	articles := archive.New(db, keeper)
 	g := &gateway.Gateway{
 		DB: db, Keeper: keeper, Keyring: keyring.NewStore(db, keeper), Groups: groups.NewStore(db, keeper),
-		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now),
+		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now), Writer: &batch.Writer{DB: db},
 		Domain: "seal.test", Now: now, Random: rand.Reader, Log: log,
 	}
 	g.Queue = &queue.Queue{DB: db, Keeper: keeper, Deliver: g.Deliver, Bounce: g.Bounce, Report: g.ReportDelivery, Now: now, Log: log}

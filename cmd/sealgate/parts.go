@@ -13,6 +13,7 @@ import (
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/archive"
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
@@ -68,6 +69,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Archive:  articles,
 		Activity: activity.New(p.db),
 		Mirror:   mailbox.NewMirror(p.db, articles, time.Now),
+		Writer:   &batch.Writer{DB: p.db},
 		Limits:   c.Limits.opening(),
 		Policy:   gateway.Policy{Sign: c.Policy.Sign, Encrypt: c.Policy.Encrypt},
 		Domain:   c.Domain,
