@@ -37,8 +37,9 @@ func (h *house) watched(act func()) []string {
 	act()
 	var verbs []string
 	for _, text := range seen.text {
-		words := strings.Fields(text)
-		verbs = append(verbs, strings.Join(words[:min(3, len(words))], " "))
+		if words := strings.Fields(text); len(words) >= 3 { // all but savepoints
+			verbs = append(verbs, strings.Join(words[:3], " "))
+		}
 	}
 	return verbs
 }
