@@ -17,11 +17,11 @@ type block struct {
 	err  error
 }
 
-// armorBlocks finds every armor block in text.
+// armorBlocks finds the armor blocks in text, one more than are taken at most.
 func armorBlocks(text []byte) []block {
 	var blocks []block
 	d := dearmor{in: bufio.NewReader(bytes.NewReader(text))}
-	for {
+	for len(blocks) <= maxBlocks {
 		kind, body, err := d.next()
 		if err != nil {
 			return blocks
@@ -32,6 +32,7 @@ func armorBlocks(text []byte) []block {
 		}
 		blocks = append(blocks, b)
 	}
+	return blocks
 }
 
 // utf16Text returns a decoder for the text that PowerShell's redirection writes, or nil for anything else.

@@ -2,7 +2,6 @@ package keyring
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -30,7 +29,7 @@ func (l Limits) Scan(r io.Reader, at time.Time, f func(*Item) error) error {
 	if decoder := utf16Text(head); decoder != nil {
 		in, head = bufio.NewReaderSize(decoder.Reader(in), dumpBuffer), fromUTF16(head)
 	}
-	text := dearmor{in: in}
+	text, packets := dearmor{in: in}, bufio.NewReader(nil)
 	for {
 		kind, body, err := text.next()
 		switch {
@@ -43,7 +42,8 @@ func (l Limits) Scan(r io.Reader, at time.Time, f func(*Item) error) error {
 		case kind == signedText:
 			err = d.hand(&Item{Err: errSignedText})
 		default:
-			err = d.block(bufio.NewReaderSize(body, dumpBuffer), body)
+			packets.Reset(body)
+			err = d.block(packets, body)
 		}
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ type dump struct {
 func (d *dump) block(in *bufio.Reader, body *armorBody) error {
 	before := d.count
 	for {
-		p, size, err := readPacket(in, d.limits.CertificateBytes)
+		p, size, err := d.readPacket(in)
 		if errors.Is(err, io.EOF) && d.count == before && d.size == 0 {
 			err = errTruncated // there was nothing at all
 		}
@@ -134,8 +134,9 @@ func (d *dump) hand(item *Item) error {
 		"export it again with gpg --export", maxRefused)
 }
 
-// readPacket reads one packet and how long it is. A body that is longer than most is read over from there on.
-func readPacket(in *bufio.Reader, most int) (p rawPacket, size int, err error) {
+// readPacket reads one packet and how long it is. A body is kept as far as the certificate that it belongs to may grow;
+// what is longer is read over.
+func (d *dump) readPacket(in *bufio.Reader) (p rawPacket, size int, err error) {
 	head, err := in.ReadByte()
 	if err != nil {
 		return p, 0, err
@@ -147,14 +148,18 @@ func readPacket(in *bufio.Reader, most int) (p rawPacket, size int, err error) {
 	if head&0x40 == 0 {
 		p.tag = head & 0x3c >> 2
 	}
-	var body bytes.Buffer
+	room := d.limits.CertificateBytes
+	if !p.isPrimary() {
+		room = max(0, room-d.size)
+	}
 	for more := true; more; {
 		var n int
 		if n, more, err = readLength(in, head); err != nil {
 			return p, 0, errTruncated
 		}
-		kept := min(n, max(0, most+1-body.Len()))
-		if _, err := io.CopyN(&body, in, int64(kept)); err != nil {
+		before, kept := len(p.body), min(n, room-len(p.body))
+		p.body = append(p.body, make([]byte, kept)...)
+		if _, err := io.ReadFull(in, p.body[before:]); err != nil {
 			return p, 0, errTruncated
 		}
 		if _, err := in.Discard(n - kept); err != nil {
@@ -162,7 +167,6 @@ func readPacket(in *bufio.Reader, most int) (p rawPacket, size int, err error) {
 		}
 		size += n
 	}
-	p.body = body.Bytes()
 	return p, size + 3, nil
 }
 

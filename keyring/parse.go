@@ -91,12 +91,11 @@ func (b block) items(l Limits, at time.Time) []*Item {
 		return []*Item{{Err: errSignedText}}
 	}
 	packets, err := splitPackets(b.data)
-	groups := atPrimaryKeys(packets)
-	if len(groups) > maxBlocks {
+	if primaries(packets) > maxBlocks {
 		return []*Item{{Err: errTooMany()}}
 	}
 	var items []*Item
-	for _, group := range groups {
+	for _, group := range atPrimaryKeys(packets) {
 		items = append(items, l.newItem(group, at))
 	}
 	if err == nil && len(items) > 0 {
@@ -107,6 +106,16 @@ func (b block) items(l Limits, at time.Time) []*Item {
 	}
 	items[len(items)-1] = &Item{Err: errCutBlock}
 	return items
+}
+
+func primaries(packets []rawPacket) int {
+	count := 0
+	for _, p := range packets {
+		if p.isPrimary() {
+			count++
+		}
+	}
+	return count
 }
 
 func atPrimaryKeys(packets []rawPacket) [][]rawPacket {
