@@ -195,8 +195,6 @@ func (f *finding) kept() string {
 		if !f.takenBack() && !(f.place == onSubkey && f.revocation != nil && hard(f.revocation) && f.use != ToEncrypt) {
 			words = append(words, "what it signed before still verifies")
 		}
-	case NoSecretKey:
-		words = append(words, "mail can be encrypted to it as before")
 	}
 	return strings.Join(words, ", and ")
 }
