@@ -104,13 +104,17 @@ const atOnce = 10
 // maxWebKey is the longest answer that GnuPG takes from a web key directory, in bytes.
 const maxWebKey = 64 << 10
 
-// binary is the certificate, and after it as many of the revoked ones as a client takes.
+// binary is the certificate, and after it as many of the revoked ones as a client takes. GnuPG takes nothing at all of an
+// answer with a version that it does not know, so those of version 6 go with their like only.
 func (p Published) binary() ([]byte, error) {
 	all, err := p.Certificate.Binary()
 	if err != nil {
 		return nil, fmt.Errorf("published certificate: %w", err)
 	}
 	for _, c := range p.Revoked {
+		if c.Version > p.Certificate.Version {
+			continue
+		}
 		more, err := c.Binary()
 		if err != nil {
 			return nil, fmt.Errorf("published certificate: %w", err)
@@ -166,8 +170,9 @@ func (g *Gateway) published(ctx context.Context, addresses []string) ([]Publishe
 	return all, nil
 }
 
-// publishedOf chooses among the certificates that are held for an address, newest first: the newest to which others can
-// encrypt, else the newest. One that is revoked is the one to show only when there is no other.
+// publishedOf chooses among the certificates that are held for an address, newest first: the newest of version 4 to which
+// others can encrypt, because every program reads it; else the newest to which they can, else the newest. One that is
+// revoked is the one to show only when there is no other.
 func publishedOf(address string, held []*keyring.Certificate, now time.Time) Published {
 	p := Published{Address: address, Reason: keyring.NoCertificate}
 	var rest []*keyring.Certificate
@@ -184,10 +189,10 @@ func publishedOf(address string, held []*keyring.Certificate, now time.Time) Pub
 			rest = append(rest, c)
 		}
 	}
-	encrypts := func(c *keyring.Certificate) bool { return c.ForEncryption(now) == keyring.Usable }
-	switch i := slices.IndexFunc(rest, encrypts); {
+	slices.SortStableFunc(rest, func(a, b *keyring.Certificate) int { return reach(b, now) - reach(a, now) })
+	switch {
 	case len(rest) > 0:
-		p.Certificate = rest[max(i, 0)]
+		p.Certificate = rest[0]
 	case len(p.Revoked) > 0:
 		p.Certificate, p.Revoked = p.Revoked[0], p.Revoked[1:]
 	default:
@@ -195,6 +200,17 @@ func publishedOf(address string, held []*keyring.Certificate, now time.Time) Pub
 	}
 	p.Reason = p.Certificate.ForEncryption(now)
 	return p
+}
+
+// reach ranks how many others can encrypt to a certificate.
+func reach(c *keyring.Certificate, now time.Time) int {
+	switch {
+	case c.ForEncryption(now) != keyring.Usable:
+		return 0
+	case c.Version != 4:
+		return 1
+	}
+	return 2
 }
 
 // cutAtDomain cuts a canonical address at its last @.

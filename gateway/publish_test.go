@@ -179,6 +179,35 @@ func TestWhichCertificateIsPublished(t *testing.T) {
 	shows(second.Fingerprint, keyring.RevokedKey)
 }
 
+// TestVersion6HidesNothing: who reads version 4 only gets it, whatever else there is.
+func TestVersion6HidesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.passes(time.Minute)
+	newer := func() string {
+		c, err := h.GenerateKey(t.Context(), h.admin, gateway.NewKey{Kind: keyring.Version6, Address: support, Confirmed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Fingerprint
+	}
+	revoked := newer()
+	if _, err := h.RevokeKey(t.Context(), h.admin, revoked, keyring.Retired, ""); err != nil {
+		t.Fatal(err)
+	}
+	second := newer()
+	h.passes(time.Minute)
+	if got := h.webKey(support); len(got) != 1 || got[0].Fingerprint != h.own.Fingerprint {
+		t.Errorf("beside version 6, published is %+v", got)
+	}
+	if _, err := h.RevokeKey(t.Context(), h.admin, h.own.Fingerprint, keyring.Retired, ""); err != nil {
+		t.Fatal(err)
+	}
+	h.passes(time.Minute)
+	if got := h.webKey(support); len(got) != 3 || got[0].Fingerprint != second {
+		t.Errorf("without version 4, published is %+v", got)
+	}
+}
+
 // TestAllPublished lists our addresses in order, those without a certificate too.
 func TestAllPublished(t *testing.T) {
 	h := newHouse(t)

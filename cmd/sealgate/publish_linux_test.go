@@ -116,7 +116,10 @@ func TestOthersLearnOfARevocation(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.runs("gpg", "--batch", "--auto-key-locate", "clear,wkd", "--locate-external-keys", support)
-		second, err := g.GenerateKey(ctx, cli, gateway.NewKey{Name: "Support", Address: support})
+		if _, err := g.GenerateKey(ctx, cli, gateway.NewKey{Kind: keyring.Version6, Address: support}); err != nil { // gpg cannot read it
+			t.Fatal(err)
+		}
+		second, err := g.GenerateKey(ctx, cli, gateway.NewKey{Name: "Support", Address: support, Confirmed: true})
 		if err != nil {
 			t.Fatal(err)
 		}
