@@ -77,24 +77,6 @@ func TestAnAutocryptFieldIsAProposal(t *testing.T) {
 	}
 }
 
-func TestAGroupApprovesASourceByItself(t *testing.T) {
-	h := newHouse(t)
-	h.discovering()
-	if err := h.SetApprovals(t.Context(), h.admin, h.group.ID, []keyring.Source{keyring.Autocrypt}); err != nil {
-		t.Fatal(err)
-	}
-	first, second := newKey(t, joe, 0), newKey(t, joe, 0)
-	h.receives(arrival(h.box, 1, withField(autocrypt(t, joe, first))))
-	if h.state(first) != keyring.Approved || h.usedFor(joe) != fingerprint(first) {
-		t.Fatalf("state %q", h.state(first))
-	}
-	newer := bytes.Replace(withField(autocrypt(t, joe, second)), []byte("11:00:00"), []byte("11:30:00"), 1)
-	h.receives(arrival(h.box, 2, newer))
-	if h.state(second) != keyring.Proposed || h.usedFor(joe) != fingerprint(first) {
-		t.Errorf("the second key is %q, used is %q", h.state(second), h.usedFor(joe))
-	}
-}
-
 // An approved certificate stays approved, whatever user IDs somebody sends it with.
 func TestAMailGivesAKnownCertificateNoAddress(t *testing.T) {
 	h := newHouse(t)

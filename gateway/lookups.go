@@ -28,8 +28,8 @@ func (g *Gateway) lookForMissing(p Plan) {
 	}
 }
 
-// QueueLookups has each address looked up in the background that is not ours and has no certificate, or none that will be
-// of use again. groupID is whose mail it is about.
+// QueueLookups has each address looked up in the background that is not ours and has no certificate in use. groupID is whose
+// mail it is about.
 func (g *Gateway) QueueLookups(ctx context.Context, groupID string, addresses []string) error {
 	if g.Discovery == nil || len(addresses) == 0 {
 		return nil
@@ -55,16 +55,10 @@ func (g *Gateway) QueueLookups(ctx context.Context, groupID string, addresses []
 	return nil
 }
 
-// hasOne tells whether an address needs no lookup: a certificate is in use, or waits for a person, or a person said no. One
-// that expired or was revoked may have a successor; the daily refresh asks for the certificate itself only.
+// hasOne tells whether an address needs no lookup because a certificate is in use. One that expired or was revoked may have
+// a successor, and one that waits may have come from somebody else; the daily refresh asks for known certificates only.
 func hasOne(certificates []*keyring.Certificate, at time.Time) bool {
-	return slices.ContainsFunc(certificates, func(c *keyring.Certificate) bool {
-		switch c.ForEncryption(at) {
-		case keyring.Usable, keyring.NotApproved, keyring.BlockedByUs:
-			return true
-		}
-		return false
-	})
+	return slices.ContainsFunc(certificates, func(c *keyring.Certificate) bool { return c.ForEncryption(at) == keyring.Usable })
 }
 
 // queueLookup queues one question and wakes the worker.

@@ -76,6 +76,11 @@ func TestRoles(t *testing.T) {
 			return err
 		}},
 		{"upload a certificate", "admin", func(a gateway.Actor) error { _, err := h.UploadCertificate(ctx, a, "none", ""); return err }},
+		{"look for a certificate", "admin", func(a gateway.Actor) error { _, err := h.DiscoverAddress(ctx, a, "none"); return err }},
+		{"see the lookups", "admin", func(a gateway.Actor) error { _, err := h.DiscoveryStatus(ctx, a); return err }},
+		{"see approvals", "admin", func(a gateway.Actor) error { _, err := h.Approvals(ctx, a, h.group.ID); return err }},
+		{"see all approvals", "admin", func(a gateway.Actor) error { _, err := h.AllApprovals(ctx, a); return err }},
+		{"set approvals", "admin", func(a gateway.Actor) error { return h.SetApprovals(ctx, a, "none", nil) }},
 		{"save a group", "admin", func(a gateway.Actor) error { _, err := h.SaveGroup(ctx, a, groups.Group{}); return err }},
 		{"delete a group", "admin", func(a gateway.Actor) error { return h.DeleteGroup(ctx, a, "none") }},
 		{"list mailboxes", "admin", func(a gateway.Actor) error { _, err := h.ListMailboxes(ctx, a); return err }},

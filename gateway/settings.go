@@ -11,6 +11,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/smarthost"
 	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring/discover"
 	"gorm.io/gorm"
 )
 
@@ -62,7 +63,12 @@ func (g *Gateway) DeleteGroup(ctx context.Context, a Actor, id string) error {
 		return err
 	}
 	e := activity.Entry{Actor: a.Name, Act: "group.deleted", GroupID: id}
-	return notFound(g.change(ctx, e, func(tx *gorm.DB) error { return g.Groups.DeleteGroup(ctx, tx, id) }))
+	return notFound(g.change(ctx, e, func(tx *gorm.DB) error {
+		if err := g.Groups.DeleteGroup(ctx, tx, id); err != nil {
+			return err
+		}
+		return discover.NewStore(g.DB).SetApprovals(ctx, tx, id, nil)
+	}))
 }
 
 // ListGroups returns the groups an actor may see: all for admins and auditors, an agent's own otherwise.

@@ -101,7 +101,7 @@ func TestWhichAddressesAreLookedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := h.queued(); len(q) != 3 || !q[joe] || !q["old@customer.test"] || !q["gone@customer.test"] {
+	if q := h.queued(); len(q) != 5 || !q[joe] || !q["old@customer.test"] || !q["gone@customer.test"] || !q["evil@customer.test"] || !q["new@customer.test"] {
 		t.Errorf("queued: %v", q)
 	}
 }

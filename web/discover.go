@@ -1,13 +1,11 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"slices"
+	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/sealgate/sealgate/gateway"
-	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/discover"
 )
@@ -16,14 +14,14 @@ type discoverPage struct {
 	Address  string
 	Sentence string
 	Report   *gateway.DiscoveryReport // of the address that was asked for
-	Lookups  []discover.Lookup
+	Status   gateway.DiscoveryStatus
 	Groups   []approvalRow
 }
 
 // approvalRow is a group with the sources that it may approve by itself.
 type approvalRow struct {
-	groups.Group
-	Sources []sourceChoice
+	ID, Name string
+	Sources  []sourceChoice
 }
 
 type sourceChoice struct {
@@ -36,27 +34,91 @@ func discoverForm(v *visit) error { return v.showDiscover(http.StatusOK, discove
 func (v *visit) showDiscover(status int, p discoverPage) error {
 	ctx := v.r.Context()
 	var err error
-	if p.Lookups, err = v.Gateway.Lookups(ctx, v.actor()); err != nil {
+	if p.Status, err = v.Gateway.DiscoveryStatus(ctx, v.actor()); err != nil {
 		return err
 	}
-	all, err := v.Gateway.ListGroups(ctx, v.actor())
+	all, err := v.Gateway.AllApprovals(ctx, v.actor())
 	if err != nil {
 		return err
 	}
 	for _, g := range all {
-		on, err := v.Gateway.Approvals(ctx, v.actor(), g.ID)
-		if err != nil {
-			return err
-		}
-		row := approvalRow{Group: g}
+		row := approvalRow{ID: g.ID, Name: g.Name}
 		for _, s := range discover.Sources() {
 			if discover.CanApprove(s) {
-				row.Sources = append(row.Sources, sourceChoice{s, slices.Contains(on, s)})
+				row.Sources = append(row.Sources, sourceChoice{s, slices.Contains(g.Sources, s)})
 			}
 		}
 		p.Groups = append(p.Groups, row)
 	}
 	return v.render(status, "discover", "Discovery", p)
+}
+
+// Keyserver is the host of the keyserver that is asked.
+func (p discoverPage) Keyserver() string {
+	_, host, _ := strings.Cut(p.Status.Keyserver, "://")
+	return strings.TrimSuffix(host, "/")
+}
+
+// answerBadge is what became of one question.
+func answerBadge(a discover.Answer) badge {
+	switch a {
+	case discover.Found:
+		return badge{"ok", "check", "Found"}
+	case discover.Absent:
+		return badge{"quiet", "dash", "Has none"}
+	case discover.Refused:
+		return badge{"warn", "alert", "Not asked"}
+	case discover.Later:
+		return badge{"warn", "clock", "Asked later"}
+	}
+	return badge{"bad", "cross", "No answer to use"}
+}
+
+// lookupBadge is how a lookup stands: what its best question brought.
+func lookupBadge(l discover.Lookup) badge {
+	if l.Waiting {
+		return badge{"quiet", "clock", "Waits"}
+	}
+	best := discover.Absent
+	for _, ask := range l.Asks {
+		if ask.Answer == discover.Found {
+			return answerBadge(discover.Found)
+		}
+		if ask.Answer != discover.Absent {
+			best = ask.Answer
+		}
+	}
+	return answerBadge(best)
+}
+
+// choiceInWords is what a group ticks to have a source approved by itself.
+func choiceInWords(s keyring.Source) string {
+	switch s {
+	case keyring.WKD:
+		return "Web key directory of the address's domain"
+	case keyring.Keyserver:
+		return "Keyserver"
+	case keyring.Autocrypt:
+		return "Autocrypt field of the sender's mail"
+	case keyring.Attachment:
+		return "Attached to the sender's mail"
+	}
+	return string(s)
+}
+
+// serverInWords is who was asked.
+func serverInWords(s keyring.Source) string {
+	if s == keyring.WKD {
+		return "web key directory"
+	}
+	return string(s)
+}
+
+func onOffBadge(on bool) badge {
+	if on {
+		return badge{"ok", "check", "Asked"}
+	}
+	return badge{"quiet", "dash", "Not asked"}
 }
 
 // discoverAddress asks the servers now.
@@ -85,66 +147,4 @@ func saveApprovals(v *visit) error {
 		return err
 	}
 	return v.to("/discovery", "The sources are saved.")
-}
-
-type discoverQuestion struct {
-	Body struct {
-		Address string `json:"address"`
-	}
-}
-
-type askJSON struct {
-	Source string `json:"source"`
-	URL    string `json:"url"`
-	Answer string `json:"answer" enum:"found,absent,failed,refused,later"`
-	Why    string `json:"why,omitempty"`
-}
-
-type proposalJSON struct {
-	Source      string `json:"source"`
-	Fingerprint string `json:"fingerprint"`
-	Outcome     string `json:"outcome" enum:"added,updated,unchanged,refused"`
-	State       string `json:"state,omitempty"`
-	Why         string `json:"why,omitempty"`
-}
-
-type discoverAnswer struct {
-	Body struct {
-		Asks      []askJSON      `json:"asks"`
-		Proposals []proposalJSON `json:"proposals"`
-	}
-}
-
-type approvalsQuestion struct {
-	ID   string `path:"id"`
-	Body struct {
-		Sources []string `json:"sources" doc:"Among wkd, keyserver, autocrypt, attachment."`
-	}
-}
-
-func (s *site) discoverAPI(api huma.API) {
-	operation(s, api, "DiscoverAddress", http.MethodPost, "/discovery", "Look for an address's certificate now", 0, s.apiDiscover)
-	operation(s, api, "SetApprovals", http.MethodPut, "/groups/{id}/approvals", "Say which sources a group approves by itself", 0,
-		func(ctx context.Context, a gateway.Actor, in *approvalsQuestion) (*nothing, error) {
-			var sources []keyring.Source
-			for _, name := range in.Body.Sources {
-				sources = append(sources, keyring.Source(name))
-			}
-			return &nothing{}, s.Gateway.SetApprovals(ctx, a, in.ID, sources)
-		})
-}
-
-func (s *site) apiDiscover(ctx context.Context, a gateway.Actor, in *discoverQuestion) (*discoverAnswer, error) {
-	report, err := s.Gateway.DiscoverAddress(ctx, a, in.Body.Address)
-	if err != nil {
-		return nil, err
-	}
-	var out discoverAnswer
-	out.Body.Asks = listOf(report.Asks, func(k discover.Ask) askJSON {
-		return askJSON{string(k.Source), k.URL, string(k.Answer), k.Why}
-	}).Body.Items
-	out.Body.Proposals = listOf(report.Proposals, func(p gateway.Proposal) proposalJSON {
-		return proposalJSON{string(p.Source), p.Fingerprint, string(p.Outcome), string(p.State), p.Why}
-	}).Body.Items
-	return &out, nil
 }

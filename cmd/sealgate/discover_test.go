@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
@@ -34,5 +35,58 @@ func TestTheReportOfALookup(t *testing.T) {
 	printDiscovery(&out, gateway.DiscoveryReport{})
 	if !strings.Contains(out.String(), "Nothing was asked") {
 		t.Errorf("without servers: %s", out.String())
+	}
+}
+
+func TestTheDiscoveryCommands(t *testing.T) {
+	config := writeConfig(t, "domain: sealgate.test\ndiscover:\n  wkd: false\n")
+	do := func(args ...string) string {
+		return must(t, "", append([]string{"-c", config, "discover"}, args...)...)
+	}
+	if out, code := sealgate(t, "", "-c", config, "group", "save", "Support", "--address", support); code != 0 {
+		t.Fatal(out)
+	}
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"joe@customer.test"}, "Nothing was asked"},
+		{[]string{"address", "joe@customer.test"}, "Nothing was asked"},
+		{[]string{"lookups", "--json"}, `"WKD": false`},
+		{[]string{"approvals"}, "nothing"},
+		{[]string{"approve", "Support", "wkd", "attachment"}, ""},
+		{[]string{"approvals"}, "attachment, wkd"},
+		{[]string{"approvals", "--json"}, `"attachment"`},
+		{[]string{"approve", "Support"}, ""},
+		{[]string{"approvals"}, "nothing"},
+	} {
+		if out := do(step.args...); !strings.Contains(out, step.want) {
+			t.Errorf("%v: %s", step.args, out)
+		}
+	}
+	for want, args := range map[string][]string{
+		"choose among wkd":  {"approve", "Support", "gossip"},
+		"Sales":             {"approve", "Sales", "wkd"},
+		"local@domain":      {"nobody"},
+		"expected \"<addre": {},
+	} {
+		if out, code := sealgate(t, "", append([]string{"-c", config, "discover"}, args...)...); code == 0 || !strings.Contains(out, want) {
+			t.Errorf("%v: exit %d\n%s", args, code, out)
+		}
+	}
+}
+
+func TestTheListOfLookups(t *testing.T) {
+	l := discover.Lookup{
+		Kind: discover.ForSigner, Subject: discover.SignerSubject("0123456789ABCDEF", "joe@customer.test"), Waiting: true,
+		Due: time.Date(2026, 3, 4, 12, 15, 0, 0, time.UTC), Asked: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC),
+		Asks: []discover.Ask{{Source: keyring.WKD, Answer: discover.Absent, Why: "there is no certificate"}, {Source: keyring.Keyserver, Answer: discover.Failed, Why: "no route"}},
+	}
+	want := "joe@customer.test|0123456789ABCDEF|2026-03-04T12:00:00Z|2026-03-04T12:15:00Z|wkd absent: there is no certificate; keyserver failed: no route"
+	if got := strings.Join(lookupRow(l), "|"); got != want {
+		t.Errorf("%s", got)
+	}
+	if got := lookupRow(discover.Lookup{Kind: discover.ForAddress, Subject: "a@b.test"}); got[2] != "not yet" || got[3] != "" {
+		t.Errorf("one that was not asked yet: %q", got)
 	}
 }

@@ -30,7 +30,7 @@ type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Try Sealgate with sample groups, customers and mail; leaves nothing behind."`
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, database, keys, upstream servers, TLS and clock, and say what to do."`
 	Key      keyCommand      `cmd:"" help:"Certificates and secret keys: import, list, show, export, delete, generate."`
-	Discover discoverCommand `cmd:"" help:"Look for an address's certificate now, and say what was asked and why nothing was taken."`
+	Discover discoverCommand `cmd:"" help:"Find certificates that nobody imported: ask now, list lookups, let a group approve sources by itself."`
 	Health   healthCommand   `cmd:"" help:"Forecast: certificates that end, addresses without one, articles that wait for a key."`
 	Group    groupCommand    `cmd:"" help:"Groups, their sender addresses and levels."`
 	Mailbox  mailboxCommand  `cmd:"" help:"Mailboxes: what ticket systems log in to, and the servers behind them."`

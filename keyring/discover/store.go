@@ -24,7 +24,8 @@ const (
 
 // Times of lookups.
 const (
-	askAgain    = 24 * time.Hour   // after an answer, "there is none" among them
+	askAgain    = 24 * time.Hour // after an answer, "there is none" among them
+	remembered  = 30 * 24 * time.Hour
 	firstRetry  = 15 * time.Minute // after the first failure; doubles with each
 	maxAttempts = 5
 	lease       = 5 * time.Minute // for one process to finish a lookup
@@ -133,15 +134,27 @@ func (s *Store) Finish(ctx context.Context, l Lookup, r Report, at time.Time) er
 	return wrap("finish lookup", err)
 }
 
-// Lookups returns the newest lookups about addresses and signers, at most limit.
+// Lookups returns lookups about addresses and signers, at most limit: what waits, the next first, then what was asked last.
 func (s *Store) Lookups(ctx context.Context, limit int) ([]Lookup, error) {
-	var rows []lookupRow
-	err := s.db.WithContext(ctx).Where("kind <> ?", string(ForRefresh)).Order("asked_ms DESC, subject").Limit(limit).Find(&rows).Error
 	var all []Lookup
-	for _, r := range rows {
-		all = append(all, r.lookup())
+	for _, half := range []struct{ state, order string }{{waiting, "due_ms, subject"}, {done, "asked_ms DESC, subject"}} {
+		var rows []lookupRow
+		err := s.db.WithContext(ctx).Where("state = ? AND kind <> ?", half.state, string(ForRefresh)).
+			Order(half.order).Limit(limit - len(all)).Find(&rows).Error
+		if err != nil {
+			return nil, wrap("list lookups", err)
+		}
+		for _, r := range rows {
+			all = append(all, r.lookup())
+		}
 	}
-	return all, wrap("list lookups", err)
+	return all, nil
+}
+
+// Forget deletes what was asked before an instant and is not asked for again: an address that nobody writes to any more.
+func (s *Store) Forget(ctx context.Context, before time.Time) error {
+	err := s.db.WithContext(ctx).Where("state = ? AND asked_ms < ?", done, before.UnixMilli()).Delete(&lookupRow{}).Error
+	return wrap("forget lookups", err)
 }
 
 func (r lookupRow) lookup() Lookup {
@@ -202,6 +215,17 @@ func (s *Store) Approvals(ctx context.Context, groupID string) ([]keyring.Source
 	var all []keyring.Source
 	for _, r := range rows {
 		all = append(all, keyring.Source(r.Source))
+	}
+	return all, wrap("read approvals", err)
+}
+
+// AllApprovals returns the sources that groups approve by themselves, by group, each in order. One query.
+func (s *Store) AllApprovals(ctx context.Context) (map[string][]keyring.Source, error) {
+	var rows []approvalRow
+	err := s.db.WithContext(ctx).Order("group_id, source").Find(&rows).Error
+	all := map[string][]keyring.Source{}
+	for _, r := range rows {
+		all[r.GroupID] = append(all[r.GroupID], keyring.Source(r.Source))
 	}
 	return all, wrap("read approvals", err)
 }

@@ -74,6 +74,55 @@ func TestAServerThatFailsIsAskedAgainLaterAndNotForEver(t *testing.T) {
 	})
 }
 
+func TestTheListOfLookups(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		s, ctx := NewStore(db), t.Context()
+		for n, subject := range []string{"a@example.test", "b@example.test", "c@example.test", "d@example.test"} {
+			kind, at := ForAddress, noon().Add(time.Duration(n)*time.Minute)
+			if n == 3 {
+				kind, subject = ForSigner, SignerSubject("0123456789ABCDEF", subject)
+			}
+			if err := s.Enqueue(ctx, kind, subject, "", at); err != nil {
+				t.Fatal(err)
+			}
+			if n < 2 { // these were asked
+				l, _, err := s.Claim(ctx, at)
+				if err == nil {
+					err = s.Finish(ctx, l, Report{Asks: []Ask{{Answer: Absent}}}, at)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := s.EnqueueRefresh(ctx, "A", noon(), noon()); err != nil {
+			t.Fatal(err)
+		}
+		addresses := func(limit int) (all []string) {
+			list, err := s.Lookups(ctx, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range list {
+				all = append(all, l.Address()+l.KeyID())
+			}
+			return all
+		}
+		if got := addresses(10); !slices.Equal(got, []string{"c@example.test", "d@example.test0123456789ABCDEF", "b@example.test", "a@example.test"}) {
+			t.Errorf("%v", got)
+		}
+		if got := addresses(2); len(got) != 2 {
+			t.Errorf("of two: %v", got)
+		}
+		if err := s.Forget(ctx, noon().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if got := addresses(10); !slices.Equal(got, []string{"c@example.test", "d@example.test0123456789ABCDEF", "b@example.test"}) {
+			t.Errorf("after the oldest was forgotten: %v", got)
+		}
+	})
+}
+
 func TestPeersAndApprovalsAreKept(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		s, ctx := NewStore(db), t.Context()
@@ -100,6 +149,9 @@ func TestPeersAndApprovalsAreKept(t *testing.T) {
 		}
 		if got, err := s.Approvals(ctx, "g"); err != nil || !slices.Equal(got, []keyring.Source{keyring.Autocrypt, keyring.WKD}) {
 			t.Errorf("%v, %v", got, err)
+		}
+		if all, err := s.AllApprovals(ctx); err != nil || len(all) != 1 || !slices.Equal(all["g"], []keyring.Source{keyring.Autocrypt, keyring.WKD}) {
+			t.Errorf("%v, %v", all, err)
 		}
 		if err := s.SetApprovals(ctx, db, "h", []keyring.Source{keyring.Gossip}); err == nil {
 			t.Error("gossip is approved by itself")

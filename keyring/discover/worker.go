@@ -87,6 +87,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			if now := w.Now(); now.Sub(queued) >= refreshEvery {
 				queued = now
 				w.logged(ctx, "queue refreshes", w.QueueRefreshes(ctx))
+				w.logged(ctx, "forget lookups", w.Store.Forget(ctx, now.Add(-remembered)))
 			}
 		}, ForRefresh)
 	}()
@@ -164,8 +165,7 @@ func (w *Worker) ask(ctx context.Context, l Lookup) (r Report, err error) {
 	case ForAddress:
 		r, err = w.Finder.ByAddress(ctx, l.Subject)
 	case ForSigner:
-		keyID, address, _ := strings.Cut(l.Subject, " ")
-		r, err = w.Finder.ByKeyID(ctx, keyID, address)
+		r, err = w.Finder.ByKeyID(ctx, l.KeyID(), l.Address())
 	default:
 		addresses, err := w.AddressesOf(ctx, l.Subject)
 		if err != nil {
@@ -180,6 +180,27 @@ func (w *Worker) ask(ctx context.Context, l Lookup) (r Report, err error) {
 // SignerSubject is the subject of a lookup for who signed a message: the key id that the signature names, and the address
 // that the message is from.
 func SignerSubject(keyID, address string) string { return keyID + " " + address }
+
+// Address is the address that a lookup is about; "" for a refresh.
+func (l Lookup) Address() string {
+	switch l.Kind {
+	case ForAddress:
+		return l.Subject
+	case ForSigner:
+		_, address, _ := strings.Cut(l.Subject, " ")
+		return address
+	}
+	return ""
+}
+
+// KeyID is the key id of the signer that a lookup is about; "" for another.
+func (l Lookup) KeyID() string {
+	if l.Kind != ForSigner {
+		return ""
+	}
+	keyID, _, _ := strings.Cut(l.Subject, " ")
+	return keyID
+}
 
 // QueueRefreshes queues a refresh of every known certificate that was not asked for within a day. They are spread in time,
 // one in seven seconds: all at once, nearly all would meet the limit of what one keyserver is asked.
