@@ -3,7 +3,6 @@ package discover
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/sealgate/sealgate/keyring"
@@ -15,12 +14,11 @@ import (
 // that does not answer, is the end: else whoever can silence it would choose what is believed.
 func (f *Finder) wkd(ctx context.Context, address string, r *Report, choose choice) {
 	local, domain, _ := cutAddress(address)
-	path := publish.Hash(local) + "?l=" + strings.ReplaceAll(url.QueryEscape(local), "+", "%20")
-	advanced := "https://openpgpkey." + domain + "/.well-known/openpgpkey/" + domain + "/hu/" + path
+	advanced, direct := publish.Locations(local, domain)
 	if err := f.wkdAt(ctx, domain, address, advanced, r, choose); !errors.Is(err, errNoName) {
 		return
 	}
-	_ = f.wkdAt(ctx, domain, address, "https://"+domain+"/.well-known/openpgpkey/hu/"+path, r, choose) // the report has its error
+	_ = f.wkdAt(ctx, domain, address, direct, r, choose) // the report has its error
 }
 
 // choice takes what it wants of an answer.

@@ -1,5 +1,7 @@
 package publish
 
+import "errors"
+
 // Answer is what goes back to a client: a status, header fields, and for all but HEAD a body.
 type Answer struct {
 	Status int
@@ -26,14 +28,14 @@ func (r Request) Found(certificates []byte, published bool) Answer {
 // Refusal is the answer for an error of Read, or for one of the caller's. Nothing of it is kept: a certificate may be
 // there in a minute.
 func Refusal(err error) Answer {
-	switch err {
-	case ErrMethod:
+	switch {
+	case errors.Is(err, ErrMethod):
 		a := answer(405, "text/plain; charset=utf-8", "no-store", []byte("This address takes GET and HEAD.\n"))
 		a.Fields["Allow"] = "GET, HEAD"
 		return a
-	case ErrAbsent:
+	case errors.Is(err, ErrAbsent):
 		return answer(404, "text/plain; charset=utf-8", "no-store", []byte("There is no certificate here.\n"))
-	case ErrTooOften:
+	case errors.Is(err, ErrTooOften):
 		a := answer(429, "text/plain; charset=utf-8", "no-store", []byte("Too many questions at once; ask again in a minute.\n"))
 		a.Fields["Retry-After"] = "60"
 		return a
