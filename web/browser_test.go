@@ -227,6 +227,8 @@ func (b *bench) furnish() map[string]string {
 		b.t.Fatal(err)
 	}
 	b.waits()
+	b.discovers()
+	b.looksFor("joe@found.test", "ann@found.test", "a@inner.test")
 	id := b.arrives(evilMail)
 	program := b.program(agent)
 	program.call("POST", "/compose", map[string]any{

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/groups"
@@ -63,7 +64,7 @@ func TestTheDiscoveryPage(t *testing.T) {
 	b := newBench(t)
 	b.person("root", groups.Admin)
 	v := b.as("root")
-	v.get("/discovery").says(t, http.StatusOK, "There is no group yet", "No address was looked for yet", "No keyserver is named, so none is asked")
+	v.get("/discovery").says(t, http.StatusOK, "There is no group yet", "No address was looked for yet", "A keyserver: none is named")
 	group, err := b.gateway.SaveGroup(t.Context(), gateway.Actor{Name: "cli", Role: groups.Admin}, gateway.NewGroup("Sales"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +93,27 @@ func TestThePageSaysWhatWasFoundAndWhyNot(t *testing.T) {
 	v.submit("/discovery", "/discovery", url.Values{"address": {"a@inner.test"}}).says(t, http.StatusOK, "Not asked", "the address of this server is not public")
 	b.looksFor("joe@found.test", "ann@found.test", "a@inner.test")
 	v.get("/discovery").says(t, http.StatusOK, "keys.found.test", "who signed with key", "zoe@found.test", "Waits", "not yet", "Has none", "Not asked")
+}
+
+// The answers are read on a telephone too, however long the questions are.
+func TestTheAnswersInTheBrowser(t *testing.T) {
+	b := newBench(t)
+	b.person("root", groups.Admin)
+	b.discovers()
+	w := newBrowser(t, b)
+	w.do(chromedp.EmulateViewport(390, 900))
+	w.open("/login")
+	w.types("[name=name]", "root")
+	w.types("[name=password]", password)
+	w.click("main button")
+	w.says("Overview")
+	w.open("/discovery")
+	w.types("[name=address]", "joe@found.test")
+	w.click("main form button")
+	w.says("Asked for joe@found.test")
+	w.says("Waits for approval")
+	w.holds(`document.documentElement.scrollWidth <= window.innerWidth`)
+	w.shoot("discovery-found-narrow")
 }
 
 func TestDiscoveryByAPI(t *testing.T) {
