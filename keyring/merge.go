@@ -168,6 +168,12 @@ func mergeState(before, now *Certificate, approve bool) State {
 	return before.State
 }
 
+// covers tells whether a person who vouches for what came vouches for all that the certificate claims now: a copy that
+// says less than a proposal does not approve the rest of it.
+func covers(came, before, now *Certificate) bool {
+	return before == nil || before.State == Approved || !claimsMore(came, now)
+}
+
 func claimsMore(before, now *Certificate) bool {
 	known := addressRows(before)
 	return slices.ContainsFunc(addressRows(now), func(r addressRow) bool { return !slices.Contains(known, r) })

@@ -29,8 +29,11 @@ func NewStore(db *gorm.DB, k *kms.Keeper) *Store { return &Store{db: db, keeper:
 // without a secret key that claims an address for which another approved and usable certificate is held: the Change names
 // those Conflicts, and SetState is how a person decides. A blocked one stays blocked.
 // An item that cannot be taken is no error but a Change with Outcome Refused; a locked one is refused, so Unlock comes
-// first. Get the Keeper ready before tx when items hold secret keys.
+// first. On all nodes together one transaction merges at a time. Get the Keeper ready before tx when items hold secret keys.
 func (s *Store) Merge(ctx context.Context, tx *gorm.DB, item *Item, source Source, approve bool, at time.Time) (Change, error) {
+	if err := alone(tx.WithContext(ctx)); err != nil {
+		return Change{}, fmt.Errorf("keyring: merge: %w", err)
+	}
 	if item.bare != nil {
 		completed, err := completeRevocation(tx.WithContext(ctx), item, at)
 		if err != nil {
@@ -46,6 +49,18 @@ func (s *Store) Merge(ctx context.Context, tx *gorm.DB, item *Item, source Sourc
 		return Change{}, fmt.Errorf("keyring: merge %s: %w", item.Certificate.Fingerprint, err)
 	}
 	return change, nil
+}
+
+// merging is the number of the advisory lock of merges, chosen at random.
+const merging = 0x1d6f6b0c5ac2
+
+// alone keeps other merges away until the transaction ends. Two first certificates of one address that come at the same
+// time would not see each other, and both be approved. SQLite has one writer anyway.
+func alone(tx *gorm.DB) error {
+	if tx.Name() != "postgres" {
+		return nil
+	}
+	return tx.Exec("SELECT pg_advisory_xact_lock(?)", int64(merging)).Error
 }
 
 func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at time.Time) (Change, error) {
@@ -73,7 +88,8 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 	if change.Conflicts, err = conflicts(tx, before, now, at); err != nil {
 		return Change{}, err
 	}
-	state := mergeState(before, now, approve && (len(change.Conflicts) == 0 || vouched(item, source)))
+	approve = approve && (vouched(item, source) || len(change.Conflicts) == 0 && covers(item.Certificate, before, now))
+	state := mergeState(before, now, approve)
 	if state != Proposed {
 		change.Conflicts = nil
 	}
