@@ -25,6 +25,17 @@ func (s Sighting) Sentence() string {
 	return fmt.Sprintf("Not seen for %d days in mail from %s.", s.Unseen, s.Address)
 }
 
+// Unseen are the sentences of sightings that have one.
+func Unseen(sightings []Sighting) []string {
+	var sentences []string
+	for _, s := range sightings {
+		if words := s.Sentence(); words != "" {
+			sentences = append(sentences, words)
+		}
+	}
+	return sentences
+}
+
 // Sightings finds, for each certificate by its fingerprint, the addresses whose Autocrypt field last showed it. Everyone
 // who is logged in may read it. One query for any number of certificates.
 func (g *Gateway) Sightings(ctx context.Context, _ Actor, certificates []*keyring.Certificate) (map[string][]Sighting, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
 )
 
@@ -25,11 +26,7 @@ func (h *house) saidOf(key *openpgp.Entity) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var sentences []string
-	for _, s := range seen[c.Fingerprint] {
-		sentences = append(sentences, s.Sentence())
-	}
-	return strings.Join(sentences, " ")
+	return strings.Join(gateway.Unseen(seen[c.Fingerprint]), " ")
 }
 
 // A mailbox that is synced for the first time holds the mail of years: what only old mail shows, nobody approves by itself.

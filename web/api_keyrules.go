@@ -46,7 +46,8 @@ type rivalJSON struct {
 
 type waitingCertificateJSON struct {
 	certificateJSON
-	InUse []rivalJSON `json:"in_use" doc:"Other certificates that are in use for its addresses."`
+	InUse  []rivalJSON `json:"in_use" doc:"Other certificates that are in use for its addresses."`
+	Unseen []string    `json:"unseen,omitempty" doc:"What to think of it, when mail has not shown it for more than 35 days."`
 }
 
 type waitingAnswer struct {
@@ -108,11 +109,15 @@ func (s *site) apiWaiting(ctx context.Context, a gateway.Actor, in *pageQuestion
 	if err != nil {
 		return nil, err
 	}
+	seen, err := s.Gateway.Sightings(ctx, a, found)
+	if err != nil {
+		return nil, err
+	}
 	var out waitingAnswer
 	out.Body.Total = total
 	out.Body.Items = listOf(found, func(c *keyring.Certificate) waitingCertificateJSON {
 		beside := listOf(rivals[c.Fingerprint], func(r gateway.Rival) rivalJSON { return rivalJSON{r.Address, r.Certificate.Fingerprint} })
-		return waitingCertificateJSON{s.certificateJSON(c), beside.Body.Items}
+		return waitingCertificateJSON{s.certificateJSON(c), beside.Body.Items, gateway.Unseen(seen[c.Fingerprint])}
 	}).Body.Items
 	return &out, nil
 }

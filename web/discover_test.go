@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/sealgate/sealgate/gateway"
@@ -93,6 +94,26 @@ func TestThePageSaysWhatWasFoundAndWhyNot(t *testing.T) {
 	v.submit("/discovery", "/discovery", url.Values{"address": {"a@inner.test"}}).says(t, http.StatusOK, "Not asked", "the address of this server is not public")
 	b.looksFor("joe@found.test", "ann@found.test", "a@inner.test")
 	v.get("/discovery").says(t, http.StatusOK, "keys.found.test", "who signed with key", "zoe@found.test", "Waits", "not yet", "Has none", "Not asked")
+}
+
+func TestAProposalSaysThatMailDoesNotShowItAnyMore(t *testing.T) {
+	b := newBench(t)
+	b.person("root", groups.Admin)
+	b.discovers()
+	report, err := b.gateway.DiscoverAddress(t.Context(), admin(), "joe@found.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := 24 * time.Hour
+	p := discover.Peer{Address: "joe@found.test"}.Seen(b.clock.Now().Add(-50*day), report.Proposals[0].Fingerprint, false)
+	if err := b.gateway.Discovery.Store.SavePeer(t.Context(), b.gateway.DB, p); err != nil {
+		t.Fatal(err)
+	}
+	words := "Not seen for 50 days in mail from joe@found.test."
+	v := b.as("root")
+	v.get("/keyring/"+p.Fingerprint).says(t, http.StatusOK, words)
+	v.get("/keyring/waiting").says(t, http.StatusOK, words)
+	b.program(b.person("ada", groups.Agent)).call("GET", "/certificates/waiting", nil, nil).says(t, http.StatusOK, `"unseen":["`+words+`"]`)
 }
 
 // The answers are read on a telephone too, however long the questions are.

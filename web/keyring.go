@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/keyring"
 )
 
@@ -110,6 +111,7 @@ type certificatePage struct {
 	Certificate certificateView
 	Sentence    string
 	Rivals      []rivalView // in use for its addresses, while it waits
+	Unseen      []string    // what to think of it, when mail has not shown it for long
 	Rules       []keyring.Rule
 	Back        string // where a decision leads
 	Public      []publicView
@@ -136,6 +138,11 @@ func (v *visit) showCertificate(words string) error {
 			return err
 		}
 	}
+	seen, err := v.Gateway.Sightings(v.r.Context(), v.actor(), []*keyring.Certificate{c})
+	if err != nil {
+		return err
+	}
+	p.Unseen = gateway.Unseen(seen[c.Fingerprint])
 	if c.State == keyring.Proposed {
 		beside, err := v.besideRivals([]*keyring.Certificate{c})
 		if err != nil {

@@ -18,6 +18,7 @@ type rivalView struct {
 type waitingView struct {
 	Certificate certificateView
 	Rivals      []rivalView
+	Unseen      []string
 }
 
 type waitingPage struct {
@@ -62,9 +63,13 @@ func (v *visit) besideRivals(waiting []*keyring.Certificate) ([]waitingView, err
 	if err != nil {
 		return nil, err
 	}
+	seen, err := v.Gateway.Sightings(v.r.Context(), v.actor(), waiting)
+	if err != nil {
+		return nil, err
+	}
 	var all []waitingView
 	for _, c := range waiting {
-		w := waitingView{Certificate: v.view(c)}
+		w := waitingView{Certificate: v.view(c), Unseen: gateway.Unseen(seen[c.Fingerprint])}
 		for _, r := range rivals[c.Fingerprint] {
 			w.Rivals = append(w.Rivals, rivalView{r.Address, v.view(r.Certificate)})
 		}

@@ -29,7 +29,14 @@ func (k *keyShow) Run(s *session) error {
 		if err != nil {
 			return err
 		}
+		seen, err := p.gateway.Sightings(s.ctx, cli, []*keyring.Certificate{c})
+		if err != nil {
+			return err
+		}
 		showCertificate(s.out, c, rules, p.gateway.Now())
+		for _, words := range gateway.Unseen(seen[c.Fingerprint]) {
+			fmt.Fprintf(s.out, "%-12s %s\n", "mail", words)
+		}
 		return nil
 	})
 }
