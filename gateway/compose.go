@@ -40,7 +40,7 @@ func (g *Gateway) Compose(ctx context.Context, a Actor, d Draft) (string, error)
 	if l.mailbox, err = g.outboundMailbox(ctx, l.group); err != nil {
 		return "", err
 	}
-	err = passing(g.send(ctx, a, l))
+	err = temporary(g.send(ctx, a, l))
 	return l.articleID, g.recordRefusal(ctx, a, d.GroupID, l, err)
 }
 

@@ -69,7 +69,7 @@ func (m MissingCertificate) Sentence() string {
 func (k WaitingKey) Sentence() string {
 	since := ", since " + k.Since.UTC().Format(time.DateOnly)
 	name := "the key " + k.KeyID
-	if k.KeyID == anonymousKeyID {
+	if k.KeyID == anonymous {
 		name = "a key that the sender did not name"
 	}
 	switch k.Closed {
@@ -79,9 +79,6 @@ func (k WaitingKey) Sentence() string {
 	return counted(k.Closed, "article waits", "articles wait") + " for " + name + " to be opened" + since +
 		". Import its secret key if it is yours; else ask the sender to encrypt to your own certificate."
 }
-
-// anonymousKeyID stands for a reader who is not named (RFC 9580, section 5.1.8).
-const anonymousKeyID = "0000000000000000"
 
 func counted(n int, one, many string) string {
 	if n == 1 {

@@ -132,23 +132,22 @@ func readersOf(v pgpmime.Verdict) []string {
 	return keyIDs
 }
 
-// freeze seals an article and makes it appear in the mirror, in one transaction with its activity entry and with the
+// freeze seals an article and makes it appear in the mirror of its mailbox, if it has one, in one transaction with its activity entry and with the
 // caller's own write, if any.
 func (g *Gateway) freeze(ctx context.Context, act string, article archive.Article, opened pgpmime.Opened, original []byte, n mailbox.NewMessage, also func(tx *gorm.DB) error) error {
 	if err := g.Keeper.Ready(ctx); err != nil {
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}
-	content := archive.Content{Message: opened.Message}
-	if opened.Changed || len(opened.WaitingFor) > 0 {
-		content.Original, article.HasOriginal = original, true
-	}
+	content := contentOf(&article, original, opened)
 	n.ArticleID, n.Size = article.ID, article.Size
 	err := g.change(ctx, receivedEntry(act, article, opened.Verdict), func(tx *gorm.DB) error {
 		if err := g.Archive.Put(ctx, tx, article, content, opened.WaitingFor); err != nil {
 			return err
 		}
-		if _, err := g.Mirror.Insert(ctx, tx, n); err != nil {
-			return err
+		if article.MailboxID != "" {
+			if _, err := g.Mirror.Insert(ctx, tx, n); err != nil {
+				return err
+			}
 		}
 		if also != nil {
 			return also(tx)
@@ -160,6 +159,15 @@ func (g *Gateway) freeze(ctx context.Context, act string, article archive.Articl
 	}
 	g.Mirror.Wake(article.MailboxID)
 	return nil
+}
+
+// contentOf is what is sealed of an opened message. The original is kept where it differs, or may be opened better later.
+func contentOf(article *archive.Article, original []byte, opened pgpmime.Opened) archive.Content {
+	content := archive.Content{Message: opened.Message}
+	if opened.Changed || len(opened.WaitingFor) > 0 {
+		content.Original, article.HasOriginal = original, true
+	}
+	return content
 }
 
 func receivedEntry(act string, article archive.Article, v pgpmime.Verdict) activity.Entry {

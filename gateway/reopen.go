@@ -143,9 +143,12 @@ func reopenedOrigin(first archive.Article, v pgpmime.Verdict) string {
 // freezeAgain stores a later opening of first. The archive takes one of each origin, so it is archive.ErrDuplicate when
 // somebody else was faster. asked waits for its keys no longer; the new one does, if any are still missing.
 func (g *Gateway) freezeAgain(ctx context.Context, first archive.Article, opened pgpmime.Opened, original []byte, asked string) error {
-	origin, err := mailbox.ParseOrigin(first.Origin)
-	if err != nil {
-		return fmt.Errorf("reopen article %s: %w", first.ID, err)
+	var origin mailbox.Origin // none for what a relay passed on: it appears on the page only
+	if first.MailboxID != "" {
+		var err error
+		if origin, err = mailbox.ParseOrigin(first.Origin); err != nil {
+			return fmt.Errorf("reopen article %s: %w", first.ID, err)
+		}
 	}
 	article := g.inArticle(opened)
 	article.GroupID, article.MailboxID, article.ReopenedFrom = first.GroupID, first.MailboxID, first.ID

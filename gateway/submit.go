@@ -45,6 +45,10 @@ func (g *Gateway) MaySend(ctx context.Context, id submission.Identity, reversePa
 	return nil
 }
 
+func tooManyHops() *submission.Refusal {
+	return &submission.Refusal{Code: 554, Enhanced: [3]int{5, 4, 6}, Sentence: "this message passed more than 50 servers; look for a mail loop"}
+}
+
 func senderRefused(group groups.Group, address string) *submission.Refusal {
 	return refuse(550, 1, fmt.Sprintf("group %s may not send as %s; add the address to the group or send as %s",
 		group.Name, address, strings.Join(group.Addresses, ", ")))
@@ -68,7 +72,7 @@ func (g *Gateway) Submit(ctx context.Context, s submission.Submission) (submissi
 	if err == nil {
 		err = g.send(ctx, actor, letter)
 	}
-	return submission.Receipt{ArticleID: letter.articleID}, marked(g.recordRefusal(ctx, actor, mailbox.GroupID, letter, passing(err)))
+	return submission.Receipt{ArticleID: letter.articleID}, marked(g.recordRefusal(ctx, actor, mailbox.GroupID, letter, temporary(err)))
 }
 
 // Marker stands in every permanent refusal of a submission, for programs: FreeScout tries a refused message again every
@@ -85,8 +89,8 @@ func marked(err error) error {
 	return &said
 }
 
-// passing gives causes that may pass their own words: nothing was sent, and trying again later helps.
-func passing(err error) error {
+// temporary gives causes that may pass their own words: nothing was sent, and trying again later helps.
+func temporary(err error) error {
 	later := func(code, class, detail int, what string) error {
 		return &submission.Refusal{
 			Code: code, Enhanced: [3]int{4, class, detail}, Cause: err,
@@ -128,7 +132,7 @@ func (g *Gateway) readLetter(ctx context.Context, m groups.Mailbox, s submission
 		return l, malformed(err)
 	}
 	if l.summary.Received > maxHops {
-		return l, &submission.Refusal{Code: 554, Enhanced: [3]int{5, 4, 6}, Sentence: "this message passed more than 50 servers; look for a mail loop"}
+		return l, tooManyHops()
 	}
 	if l.group, err = g.Groups.Group(ctx, m.GroupID); err != nil {
 		return l, fmt.Errorf("find group: %w", err)

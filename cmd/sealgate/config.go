@@ -61,6 +61,7 @@ type tlsConfig struct {
 type listen struct {
 	Submission []string `yaml:"submission" env:"SUBMISSION"`
 	IMAP       []string `yaml:"imap" env:"IMAP"`
+	Relay      []string `yaml:"relay" env:"RELAY"`     // for mail servers; see relay
 	Web        string   `yaml:"web" env:"WEB"`         // modes: implicit, plain
 	Proxies    []string `yaml:"proxies" env:"PROXIES"` // addresses and networks whose X-Forwarded-For field is believed
 }
@@ -195,6 +196,11 @@ func (c *config) check() error {
 	}
 	for _, l := range append(append([]string{c.Listen.Web}, c.Listen.Submission...), c.Listen.IMAP...) {
 		if _, err := c.endpoint(l); err != nil {
+			return err
+		}
+	}
+	for _, l := range c.Listen.Relay {
+		if _, err := c.relayDoor(l); err != nil {
 			return err
 		}
 	}

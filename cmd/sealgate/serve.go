@@ -63,8 +63,9 @@ type house struct {
 // listener is one open socket and what it speaks.
 type listener struct {
 	net.Listener
-	speaks string // submission, imap, web
+	speaks string // submission, imap, web, relay
 	mode   string
+	door   relayDoor // of a relay
 }
 
 // newHouse opens every listener and wires every server.
@@ -95,6 +96,7 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 			},
 			MaySend: p.gateway.MaySend,
 			Submit:  p.gateway.Submit,
+			Relay:   p.gateway.Relay(h.ways()),
 		},
 		Domain: c.Domain, TLS: h.tls, MaxMessageBytes: c.Limits.MessageBytes,
 		Budget: c.Limits.MemoryBytes, Spool: spool, Log: p.log,
@@ -142,7 +144,29 @@ func (h *house) listen(c config) error {
 	if err := open("imap", c.Listen.IMAP...); err != nil {
 		return err
 	}
+	for _, configured := range c.Listen.Relay {
+		door, err := c.relayDoor(configured)
+		if err != nil {
+			return err
+		}
+		l, err := door.open()
+		if err != nil {
+			return listenProblem("relay", door.address, err)
+		}
+		h.listeners = append(h.listeners, listener{Listener: l, speaks: "relay", mode: string(door.relay.Mode), door: door})
+	}
 	return open("web", c.Listen.Web)
+}
+
+// ways are the doors for mail servers, by name.
+func (h *house) ways() map[string]gateway.RelayWay {
+	ways := map[string]gateway.RelayWay{}
+	for _, l := range h.listeners {
+		if l.speaks == "relay" {
+			ways[l.door.relay.Name] = l.door.way
+		}
+	}
+	return ways
 }
 
 // listenProblem says which setting cannot be obeyed, why, and what to do.
@@ -215,6 +239,8 @@ func (h *house) run(ctx context.Context) error {
 		switch l.speaks {
 		case "submission":
 			group.Go(func() error { return h.submission.Serve(ctx, l, submission.Mode(l.mode)) })
+		case "relay":
+			group.Go(func() error { return h.submission.ServeRelay(ctx, l, l.door.relay) })
 		case "imap":
 			group.Go(func() error { return h.imap.Serve(ctx, l, mailbox.Mode(l.mode)) })
 		case "web":

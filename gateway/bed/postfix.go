@@ -12,8 +12,10 @@ import (
 // after STARTTLS and AUTH (user and password as in Dovecot), answers 550 for unknown users of desk.test, and discards
 // mail for every other domain.
 type Postfix struct {
-	SMTP string // host:port, STARTTLS and AUTH (SASL by Dovecot)
-	Dir  string // postfix -c
+	SMTP   string // host:port, STARTTLS and AUTH (SASL by Dovecot)
+	Inside string // host:port, takes mail from this machine without a login
+	Back   string // host:port, the same, and never sends it through a content filter
+	Dir    string // postfix -c
 }
 
 // StartPostfix starts one. It calls Need.
@@ -32,15 +34,25 @@ func StartPostfix(t testing.TB, a Authority, d *Dovecot) *Postfix {
 	configure(t, "main.cf", filepath.Join(conf, "main.cf"), map[string]any{
 		"Dir": dir, "SASL": d.SASL, "LMTP": d.LMTP, "Users": d.Users,
 	})
-	ports := startTwice(t, 1, func(p []int) error {
-		configure(t, "master.cf", filepath.Join(conf, "master.cf"), map[string]any{"Port": p[0]})
+	ports := startTwice(t, 3, func(p []int) error {
+		configure(t, "master.cf", filepath.Join(conf, "master.cf"), map[string]any{"Port": p[0], "Inside": p[1], "Back": p[2]})
 		return start(dir, "postfix", "-c", conf, "start")
 	})
 	stopAtEnd(t, filepath.Join(dir, "log"), filepath.Join(dir, "queue", "pid", "master.pid"))
 	if err := listening(ports); err != nil {
 		t.Fatal(err)
 	}
-	return &Postfix{SMTP: local(ports[0]), Dir: conf}
+	return &Postfix{SMTP: local(ports[0]), Inside: local(ports[1]), Back: local(ports[2]), Dir: conf}
+}
+
+// Set changes parameters of main.cf and has the running Postfix read them.
+func (p *Postfix) Set(t testing.TB, parameters ...string) {
+	t.Helper()
+	for _, command := range [][]string{append([]string{"postconf", "-c", p.Dir, "-e"}, parameters...), {"postfix", "-c", p.Dir, "reload"}} {
+		if out, err := exec.Command(find(command[0]), command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command[0], err, out)
+		}
+	}
 }
 
 // Queue returns what postqueue prints: what Postfix took and has not delivered.

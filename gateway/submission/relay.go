@@ -16,6 +16,7 @@ import (
 // Relay is a listener for mail servers: what they hand over is carried on, not submitted by a login. A neighbour is
 // trusted by its address, by its TLS client certificate, or because it reached a unix socket.
 type Relay struct {
+	Name         string         // tells doors apart; in Peer.Door
 	Mode         Mode           // Plain on loopback addresses and unix sockets only
 	LMTP         bool           // speak LMTP (RFC 2033): one reply for each recipient
 	Networks     []netip.Prefix // trusted addresses
@@ -24,6 +25,7 @@ type Relay struct {
 
 // Peer is the neighbour that hands a message over.
 type Peer struct {
+	Door   string // Name of the Relay that it came through
 	Remote string // its address, without port; "" at a unix socket
 	Hello  string // what it calls itself, printable ASCII
 	TLS    bool
@@ -82,7 +84,7 @@ func (s *session) open(e Envelope) error {
 	}
 	_, isTLS := s.conn.TLSConnectionState()
 	passage, err := s.server.Backend.Relay(s.ctx, Peer{
-		Remote: s.remote, Hello: printable(s.conn.Hostname()), TLS: isTLS, LMTP: s.relaying.relay.LMTP, Client: s.socket.client(),
+		Door: s.relaying.relay.Name, Remote: s.remote, Hello: printable(s.conn.Hostname()), TLS: isTLS, LMTP: s.relaying.relay.LMTP, Client: s.socket.client(),
 	}, e)
 	if err != nil {
 		return s.answer("relay", err, s.trouble(451, 4, 3, 0))
