@@ -1,13 +1,16 @@
 package keyring
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/bed"
+	"github.com/sealgate/sealgate/gateway/pgpmime/pgp"
 )
 
 // recipe makes a key with one program; its name is that of the report in testdata/peers.
@@ -22,7 +25,8 @@ type recipe struct {
 func TestPeersKeysAreReadRightly(t *testing.T) {
 	for _, r := range []recipe{
 		{
-			"gpg", []string{"", "rsa3072+rsa3072", "rsa1024+rsa1024", "dsa2048+elg2048", "nistp256+nistp256", "brainpoolP256r1+brainpoolP256r1", "secp256k1+secp256k1", "ed25519", "rsa2048+cv25519"},
+			"gpg",
+			[]string{"", "rsa3072+rsa3072", "rsa1024+rsa1024", "dsa2048+elg2048", "nistp256+nistp256", "brainpoolP256r1+brainpoolP256r1", "secp256k1+secp256k1", "ed25519", "rsa2048+cv25519"},
 			func(t testing.TB) bed.OpenPGP { return bed.NewGPGWithKeys(t) },
 		},
 		{"sq", []string{"", "cv25519", "rsa3k", "rsa4k"}, func(t testing.TB) bed.OpenPGP { return bed.NewSQ(t) }},
@@ -107,4 +111,41 @@ func life(from, to time.Time) string {
 		return "never expires"
 	}
 	return fmt.Sprintf("expires after %.0f days", to.Sub(from).Hours()/24)
+}
+
+// secrets is a ring of one key.
+type secrets struct{ openpgp.EntityList }
+
+func (s secrets) Secrets() openpgp.EntityList { return s.EntityList }
+
+// TestWeakKeysStillOpenOldMail: what Judge promises of weak, expired and revoked keys of ours, with mail that gpg encrypted
+// to them in their time.
+func TestWeakKeysStillOpenOldMail(t *testing.T) {
+	g := bed.NewGPG(t)
+	for _, kind := range []string{"rsa1024+rsa1024", "dsa2048+elg2048", "rsa2048+rsa2048"} {
+		t.Run(kind, func(t *testing.T) {
+			fp := g.GenerateAt(t, "Ann <ann+"+kind+"@example.org>", kind, time.Now().Add(-48*time.Hour), "1d")
+			message, _ := g.Run(t, []byte("hello"), append(bed.At(time.Now().Add(-47*time.Hour)), "--encrypt", "--recipient", fp)...)
+			item := parseOne(t, g.ExportSecret(t, fp), time.Now())
+			if err := item.Unlock(nil); err != nil {
+				t.Fatal(err)
+			}
+			c := *item.Certificate
+			c.State = Approved
+			if j := c.Judge(ToEncrypt, time.Now()); j.Reason == Usable || !strings.Contains(j.Sentence, "what came encrypted to it still opens") {
+				t.Errorf("judged %+v", j)
+			}
+			key, err := withSecret(item.material.public(), item.material)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			d, err := pgp.Decrypt(&out, bytes.NewReader(message), func([]string) (pgp.Ring, error) {
+				return secrets{openpgp.EntityList{key}}, nil
+			}, pgp.Options{Now: time.Now()})
+			if err != nil || d.Outcome != pgp.Decrypted || out.String() != "hello" {
+				t.Errorf("%v %s, read %q", err, d.Reason, out.String())
+			}
+		})
+	}
 }
