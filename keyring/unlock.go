@@ -84,31 +84,39 @@ func (i *Item) Unlock(passphrase []byte) error {
 
 // checkWork bounds memory and time of the key derivations before the first one starts.
 func (i *Item) checkWork() error {
-	l := i.limits.WithDefaults()
-	var argon2, hashed int64
+	var w work
 	for _, c := range i.material.keys() {
 		if c.secret == nil {
 			continue
 		}
-		p := readProtection(c.version(), c.secret)
-		if p.legacy {
-			return problem("this secret key is protected in a form from before 1998: " +
-				"give it a new passphrase with gpg --edit-key, then export it again")
+		if err := w.add(readProtection(c.version(), c.secret), i.limits.WithDefaults()); err != nil {
+			return err
 		}
-		if p.impossible {
-			return problem("this secret key is protected with parameters that nothing can compute, it is damaged or forged: " +
-				"export it again from its original")
-		}
-		memory := int64(1) << 10 << min(p.memory, 31)
-		argon2 += int64(p.passes) * memory
-		if p.passes > 0 && memory > l.Argon2Memory || argon2 > l.Argon2Work {
-			return problem("unlocking this secret key would take more than %d MiB or too long: "+
-				"give it a passphrase with smaller Argon2 parameters, then export it again", l.Argon2Memory>>20)
-		}
-		if hashed += p.hashed; hashed > l.S2KWork {
-			return problem("unlocking this secret key would take too long, its %d MiB are hashed before the passphrase is checked: "+
-				"give it the passphrase anew with gpg, then export it again", hashed>>20)
-		}
+	}
+	return nil
+}
+
+// work is what unlocking the keys of one secret key costs: bytes of memory times passes, and bytes hashed.
+type work struct{ argon2, hashed int64 }
+
+// add counts one more key, and says why it is too much.
+func (w *work) add(p protection, l Limits) error {
+	memory := int64(1) << 10 << min(p.memory, 31)
+	w.argon2 += int64(p.passes) * memory
+	w.hashed += p.hashed
+	switch {
+	case p.legacy:
+		return problem("this secret key is protected in a form from before 1998: " +
+			"give it a new passphrase with gpg --edit-key, then export it again")
+	case p.impossible:
+		return problem("this secret key is protected with parameters that nothing can compute, it is damaged or forged: " +
+			"export it again from its original")
+	case p.passes > 0 && memory > l.Argon2Memory, w.argon2 > l.Argon2Work:
+		return problem("unlocking this secret key would take more than %d MiB or too long: "+
+			"give it a passphrase with smaller Argon2 parameters, then export it again", l.Argon2Memory>>20)
+	case w.hashed > l.S2KWork:
+		return problem("unlocking this secret key would take too long, its %d MiB are hashed before the passphrase is checked: "+
+			"give it the passphrase anew with gpg, then export it again", w.hashed>>20)
 	}
 	return nil
 }
