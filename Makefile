@@ -36,9 +36,10 @@ test-helpdesk: ## A whole conversation through a real ticket system (RT 5).
 	@mkdir -p $(RESULTS)
 	SEALGATE_PEERS=required $(GO) tool gotestsum --format pkgname --jsonfile $(RESULTS)/helpdesk.json -- -race -timeout 10m -tags helpdesk -run '^TestHelpdesk' ./cmd/sealgate
 
-bench: ## Benchmarks of every package, and docs/benchmarks.md: Sealgate against its peers, side by side.
+bench: ## Benchmarks of every package, and docs/benchmarks*.md: Sealgate against its peers, side by side.
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestBenchmarksDocument$$' -v ./gateway/pgpmime
+	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestKeyringBenchmarksDocument$$' -v ./web
 
 FUZZTIME ?= 60s
 fuzz: ## Run every fuzz target for FUZZTIME.
