@@ -35,6 +35,12 @@ func TestWKDAsksTheAdvancedHostFirst(t *testing.T) {
 			w.names.Break("openpgpkey.example.test")
 			w.serve("example.test", answering(body, seen))
 		}, []Answer{Failed}, 0},
+		"an advanced host that redirects to no name is the end": {func(w *world, body []byte, seen *[]string) {
+			w.serve("openpgpkey.example.test", func(out http.ResponseWriter, r *http.Request) {
+				http.Redirect(out, r, "https://nowhere.test/", http.StatusFound)
+			})
+			w.serve("example.test", answering(body, seen))
+		}, []Answer{Failed}, 0},
 		"an advanced name inside is the end": {func(w *world, body []byte, seen *[]string) {
 			w.names.Name("openpgpkey.example.test", "10.0.0.1")
 			w.serve("example.test", answering(body, seen))
