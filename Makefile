@@ -39,6 +39,7 @@ test-helpdesk: ## A whole conversation through a real ticket system (RT 5).
 bench: ## Benchmarks of every package, and docs/benchmarks*.md: Sealgate against its peers, side by side.
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestBenchmarksDocument$$' -v ./gateway/pgpmime
+	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestRelayBenchmarksDocument$$' -v ./cmd/sealgate
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestKeyringBenchmarksDocument$$' -v ./web
 
 FUZZTIME ?= 60s

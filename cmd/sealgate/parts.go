@@ -80,6 +80,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Publishing: c.Publish.publishing(),
 	}
 	g.Queue = &queue.Queue{
+		Writer:  g.Writer,
 		DB:      p.db,
 		Keeper:  p.keeper,
 		Deliver: g.Deliver,

@@ -18,41 +18,56 @@ type claim struct {
 	recipients []Recipient
 }
 
-// claim takes the copy that has been due longest, but none of the busy mailboxes', or nil. When it returns, the attempt
-// is recorded and committed: if the process dies now, the recipients are next tried as if the attempt had failed.
-func (q *Queue) claim(ctx context.Context, busy []string) (*claim, error) {
+// claim takes at most n of the copies that have been due longest, and of no mailbox more than it has room for. When it
+// returns, the attempts are recorded and committed together: if the process dies now, the recipients are next tried as if
+// the attempts had failed.
+func (q *Queue) claim(ctx context.Context, n int, room func(mailboxID string) int, full []string) ([]*claim, error) {
 	db, now := q.DB.WithContext(ctx), q.Now()
 	for range 10 { // another process may be quicker
 		// A look without a lock first: an idle queue must not keep SQLite's only writer.
-		if rows, err := findDue(db, now, busy); err != nil || len(rows) == 0 {
+		if rows, err := findDue(db, now, full, 1); err != nil || len(rows) == 0 {
 			return nil, err
 		}
-		var c *claim
-		err := db.Transaction(func(tx *gorm.DB) (err error) {
-			c, err = q.takeFirst(tx, now, busy)
+		var claims []*claim
+		lasting := context.WithoutCancel(ctx)
+		err := q.Writer.Do(ctx, func(tx *gorm.DB) (err error) {
+			claims, err = q.takeSome(tx.WithContext(lasting), now, n, room, full)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		if c != nil {
-			return c, nil
+		if len(claims) > 0 {
+			return claims, nil
 		}
 	}
 	return nil, nil
 }
 
-func (q *Queue) takeFirst(tx *gorm.DB, now time.Time, busy []string) (*claim, error) {
+func (q *Queue) takeSome(tx *gorm.DB, now time.Time, n int, room func(string) int, full []string) ([]*claim, error) {
 	locked := tx.Clauses(clause.Locking{Strength: "UPDATE", Table: clause.Table{Name: "queue_messages"}, Options: "SKIP LOCKED"})
-	rows, err := findDue(locked, now, busy)
-	if err != nil || len(rows) == 0 {
+	rows, err := findDue(locked, now, full, n)
+	if err != nil {
 		return nil, err
 	}
-	c, err := q.take(tx, rows[0].message(), now)
-	if err != nil {
-		return nil, fmt.Errorf("claim from queue: %w", err)
+	var claims []*claim
+	seen, taken := map[string]bool{}, map[string]int{}
+	for _, row := range rows {
+		m := row.message()
+		if seen[m.ID] || taken[m.MailboxID] >= room(m.MailboxID) { // a message stands once for each recipient
+			continue
+		}
+		seen[m.ID] = true
+		c, err := q.take(tx, m, now)
+		if err != nil {
+			return nil, fmt.Errorf("claim from queue: %w", err)
+		}
+		if c != nil {
+			taken[m.MailboxID]++
+			claims = append(claims, c)
+		}
 	}
-	return c, nil
+	return claims, nil
 }
 
 // due is the condition for an attempt. Sending is not among the states: an expired lease becomes Uncertain first.
@@ -61,12 +76,12 @@ func due(db *gorm.DB, now time.Time) *gorm.DB {
 		[]State{Pending, Uncertain}, now.UnixMilli())
 }
 
-func findDue(db *gorm.DB, now time.Time, busy []string) ([]messageRow, error) {
+func findDue(db *gorm.DB, now time.Time, full []string, n int) ([]messageRow, error) {
 	find := due(db, now).Select("queue_messages.*").
 		Joins("JOIN queue_recipients ON queue_recipients.queue_id = queue_messages.id").
-		Order("queue_recipients.next_attempt_ms, queue_recipients.id").Limit(1)
-	if len(busy) > 0 {
-		find = find.Where("queue_messages.mailbox_id NOT IN ?", busy)
+		Order("queue_recipients.next_attempt_ms, queue_recipients.id").Limit(n)
+	if len(full) > 0 {
+		find = find.Where("queue_messages.mailbox_id NOT IN ?", full)
 	}
 	var rows []messageRow
 	if err := find.Find(&rows).Error; err != nil {

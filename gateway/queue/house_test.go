@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/keyring/kms"
@@ -88,7 +89,8 @@ func neighbour(t testing.TB, db *gorm.DB, c *clock, provider *local.Provider) *h
 		return queue.Result{Outcome: queue.OutcomeRelayed, Code: "2.0.0", Reply: "taken"}
 	}
 	h.Queue = &queue.Queue{
-		DB: db, Keeper: keeper, Deliver: h.deliver, Bounce: h.tellSender, Report: h.record,
+		Writer: &batch.Writer{DB: db},
+		DB:     db, Keeper: keeper, Deliver: h.deliver, Bounce: h.tellSender, Report: h.record,
 		Now: c.Now, Log: slog.New(slog.DiscardHandler), Poll: 5 * time.Millisecond,
 	}
 	return h

@@ -60,9 +60,17 @@ func (q *Queue) Delete(ctx context.Context, tx *gorm.DB, id string) error {
 
 // lock makes tx the only one that changes a message's rows. Everybody locks the message before its recipients, so
 // that nobody waits in a circle. SQLite has one writer anyway.
-func lock(tx *gorm.DB, id string) error {
+func lock(tx *gorm.DB, id string) error { return lockWith(tx, id, clause.Locking{Strength: "UPDATE"}) }
+
+// lockNow is lock for a transaction that others share, and that may hold the end of the log already: it fails rather than
+// wait for somebody who waits for that.
+func lockNow(tx *gorm.DB, id string) error {
+	return lockWith(tx, id, clause.Locking{Strength: "UPDATE", Options: "NOWAIT"})
+}
+
+func lockWith(tx *gorm.DB, id string, how clause.Locking) error {
 	var rows []messageRow
-	if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id).Find(&rows).Error; err != nil {
+	if err := tx.Clauses(how).Where("id = ?", id).Find(&rows).Error; err != nil {
 		return err
 	}
 	if len(rows) == 0 {

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/keyring/kms"
 	"gorm.io/gorm"
@@ -112,13 +113,14 @@ type Report func(ctx context.Context, tx *gorm.DB, m Message, recipients []Recip
 // from any goroutine and any process.
 type Queue struct {
 	DB      *gorm.DB
+	Writer  *batch.Writer // of DB: what begins and ends attempts shares commits
 	Keeper  *kms.Keeper
 	Deliver Deliver
 	Bounce  Bounce
 	Report  Report
 	Now     func() time.Time
 	Log     *slog.Logger
-	Workers int           // at most this many deliveries at once, half of them for one mailbox; 0 means 8
+	Workers int           // at most this many deliveries at once, half of them for one mailbox; 0 means 40
 	Poll    time.Duration // how often to look for due work without a hint; 0 means 2 s
 	Lease   time.Duration // how long after a crash an attempt counts as under way; 0 means 1 min
 

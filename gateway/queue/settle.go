@@ -32,7 +32,9 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 		q.Log.WarnContext(ctx, "queue", "queue", c.message.ID, "error", err)
 	}
 	bounced := false
-	err := q.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	lasting := context.WithoutCancel(ctx)
+	err := q.Writer.Do(ctx, func(tx *gorm.DB) error {
+		ctx, tx := lasting, tx.WithContext(lasting)
 		mine, err := q.stillMine(tx, c)
 		if err != nil || len(mine) == 0 {
 			return err
@@ -59,7 +61,7 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 // stillMine locks the message and returns the recipients that carry the attempt's token, by id. The others belong to
 // somebody else by now, or were deleted.
 func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error) {
-	if err := lock(tx, c.message.ID); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := lockNow(tx, c.message.ID); err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	var rows []recipientRow

@@ -31,13 +31,27 @@ func (u *underWay) full() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var full []string
-	n := map[string]int{}
-	for _, mailbox := range u.of {
-		if n[mailbox]++; n[mailbox] == u.share {
+	for mailbox, n := range u.counts() {
+		if n >= u.share {
 			full = append(full, mailbox)
 		}
 	}
 	return full
+}
+
+// room is how many more attempts a mailbox may have.
+func (u *underWay) room(mailbox string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.share - u.counts()[mailbox]
+}
+
+func (u *underWay) counts() map[string]int {
+	n := map[string]int{}
+	for _, mailbox := range u.of {
+		n[mailbox]++
+	}
+	return n
 }
 
 func (u *underWay) tokens() []string {

@@ -29,38 +29,57 @@ func (q *Queue) Run(ctx context.Context) error {
 	defer working.Wait()
 	slots, underWay := make(chan struct{}, q.workers()), newUnderWay(q.workers())
 	for ctx.Err() == nil {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		c := q.next(ctx, underWay)
-		if c == nil {
+		free := takeSlots(ctx, slots)
+		claims := q.next(ctx, underWay, free)
+		for range free - len(claims) {
 			<-slots
+		}
+		if len(claims) == 0 {
 			q.idle(ctx)
 			continue
 		}
-		underWay.begin(c)
-		working.Go(func() {
-			q.attempt(context.WithoutCancel(ctx), c)
-			underWay.end(c)
-			<-slots
-			q.Wake() // more may be due for this mailbox
-		})
+		for _, c := range claims {
+			underWay.begin(c)
+			working.Go(func() {
+				q.attempt(context.WithoutCancel(ctx), c)
+				underWay.end(c)
+				<-slots
+				q.Wake() // more may be due for this mailbox
+			})
+		}
 	}
 	return nil
 }
 
-// next returns something to do, or nil.
-func (q *Queue) next(ctx context.Context, u *underWay) *claim {
+// takeSlots waits for a free slot, and takes all that are free; none when ctx ended.
+func takeSlots(ctx context.Context, slots chan<- struct{}) (n int) {
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n = 1; ; n++ {
+		select {
+		case slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+// next returns at most n things to do.
+func (q *Queue) next(ctx context.Context, u *underWay, n int) []*claim {
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err := q.takeOver(ctx, u.tokens()); err != nil && ctx.Err() == nil {
 		q.Log.ErrorContext(ctx, "queue", "error", err)
 	}
-	c, err := q.claim(ctx, u.full())
+	claims, err := q.claim(ctx, n, u.room, u.full())
 	if err != nil && ctx.Err() == nil {
 		q.Log.ErrorContext(ctx, "queue", "error", err)
 	}
-	return c
+	return claims
 }
 
 // idle waits for a hint or the next poll.
@@ -115,7 +134,7 @@ func (q *Queue) workers() int {
 	if q.Workers > 0 {
 		return q.Workers
 	}
-	return 8
+	return 40
 }
 
 func (q *Queue) poll() time.Duration {
