@@ -78,6 +78,31 @@ func TestASignerWhoIsSomebodyElseIsNoProposal(t *testing.T) {
 	}
 }
 
+// What came while the certificate waited is judged again by hand only: it may be a year of mail.
+func TestAMessageThatCameDuringTheWaitIsJudgedAgainByHand(t *testing.T) {
+	h := newHouse(t)
+	h.discovering()
+	key := newKey(t, carl, 0)
+	h.receives(arrival(h.box, 1, append([]byte(autocrypt(t, carl, key)), fromCustomer(t, "1@customer.test")...)))
+	h.receives(arrival(h.box, 2, written(t, "2@customer.test", pgpmime.ProtectRequest{Protection: pgpmime.Signed, Signer: key})))
+	if err := h.SetCertificateState(t.Context(), h.admin, fingerprint(key), keyring.Approved); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.signatures(); !slices.Equal(got, []string{"none", "unapproved-key"}) {
+		t.Fatalf("after the approval: %v", got)
+	}
+	for _, a := range h.articles() {
+		if a.Signature == "unapproved-key" {
+			if appeared, err := h.Reopen(t.Context(), h.agent, a.ID); err != nil || !appeared {
+				t.Errorf("%v, %v", appeared, err)
+			}
+		}
+	}
+	if got := h.signatures(); !slices.Equal(got, []string{"good", "none", "unapproved-key"}) {
+		t.Errorf("by hand: %v", got)
+	}
+}
+
 func TestWhichSignersAreLookedFor(t *testing.T) {
 	key := newKey(t, carl, 0)
 	signed := func(r pgpmime.ProtectRequest) []byte {
