@@ -37,6 +37,8 @@ func TestRoles(t *testing.T) {
 			return err
 		}},
 		{"see the queue", "admin agent", func(a gateway.Actor) error { _, err := h.ListQueue(ctx, a, queue.Filter{}); return err }},
+		{"see a queued message", "admin agent", func(a gateway.Actor) error { _, err := h.QueuedCopy(ctx, a, "none"); return err }},
+		{"reroute", "admin", func(a gateway.Actor) error { return h.RerouteQueued(ctx, a, "none", "none") }},
 		{"hold", "admin", func(a gateway.Actor) error { return h.HoldQueued(ctx, a, "none") }},
 		{"retry", "admin", func(a gateway.Actor) error { return h.RetryQueued(ctx, a, "none") }},
 		{"delete from the queue", "admin", func(a gateway.Actor) error { return h.DeleteQueued(ctx, a, "none", "spam") }},

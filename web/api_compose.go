@@ -159,6 +159,31 @@ func queuedJSONOf(m queue.Message) queuedJSON {
 	}
 }
 
+type queuedCopyJSON struct {
+	queuedJSON
+	Mailbox  string      `json:"mailbox,omitempty" doc:"Login of the mailbox whose mail server it leaves through."`
+	Timeline []eventJSON `json:"timeline"`
+}
+
+type eventJSON struct {
+	At    time.Time `json:"at"`
+	What  string    `json:"what"`
+	Words string    `json:"words,omitempty"`
+}
+
+func queuedCopyJSONOf(c gateway.QueuedCopy) queuedCopyJSON {
+	return queuedCopyJSON{queuedJSONOf(c.Message), c.Mailbox, listOf(c.Timeline, func(e gateway.Event) eventJSON {
+		return eventJSON{e.At, e.What, e.Words}
+	}).Body.Items}
+}
+
+type rerouteQuestion struct {
+	ID   string `path:"id"`
+	Body struct {
+		Mailbox string `json:"mailbox" doc:"Login of another mailbox of the same group."`
+	}
+}
+
 type queueQuestion struct {
 	All   bool `query:"all" doc:"Also what has left."`
 	Limit int  `query:"limit" minimum:"1" maximum:"500" default:"50"`
@@ -174,6 +199,15 @@ func (s *site) queueAPI(api huma.API) {
 		func(ctx context.Context, a gateway.Actor, in *queueQuestion) (*list[queuedJSON], error) {
 			all, err := s.Gateway.ListQueue(ctx, a, queue.Filter{Open: !in.All, Limit: in.Limit})
 			return listOf(all, queuedJSONOf), err
+		})
+	operation(s, api, "QueuedCopy", http.MethodGet, "/queue/{id}", "Show a message in the queue and everything that happened to it", 0,
+		func(ctx context.Context, a gateway.Actor, in *byID) (*body[queuedCopyJSON], error) {
+			c, err := s.Gateway.QueuedCopy(ctx, a, in.ID)
+			return &body[queuedCopyJSON]{queuedCopyJSONOf(c)}, err
+		})
+	operation(s, api, "RerouteQueued", http.MethodPost, "/queue/{id}/reroute", "Send a message through another mailbox of its group", 0,
+		func(ctx context.Context, a gateway.Actor, in *rerouteQuestion) (*nothing, error) {
+			return &nothing{}, s.Gateway.RerouteQueued(ctx, a, in.ID, in.Body.Mailbox)
 		})
 	operation(s, api, "HoldQueued", http.MethodPost, "/queue/{id}/hold", "Hold a message", 0,
 		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {

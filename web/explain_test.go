@@ -2,9 +2,12 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -32,4 +35,29 @@ func TestHowItWasDecided(t *testing.T) {
 	}
 	agent.call("POST", "/explain", map[string]any{"message": "hello"}, nil).says(t, http.StatusUnprocessableEntity, "no message with one From address")
 	b.program(b.person("audit", groups.Auditor)).call("POST", "/explain", map[string]any{"message": "hello"}, nil).says(t, http.StatusForbidden)
+}
+
+// TestAQueuedMessageTellsItsStory: on its page and by API, and it can be sent another way.
+func TestAQueuedMessageTellsItsStory(t *testing.T) {
+	b := newBench(t)
+	g := b.desk(nil)
+	b.person("root", groups.Admin)
+	root := b.program(b.person("robot", groups.Admin))
+	root.call("POST", "/compose", map[string]any{"group_id": g.ID, "to": []string{customer}, "subject": "x", "text": "x"}, nil).says(t, http.StatusOK)
+	queued, err := b.gateway.Queue.List(t.Context(), queue.Filter{})
+	if err != nil || len(queued) != 1 {
+		t.Fatal(queued, err)
+	}
+	at := "/queue/" + queued[0].ID
+	v := b.as("root")
+	v.get("/queue").says(t, http.StatusOK, `href="`+at+`"`)
+	v.get(at).says(t, http.StatusOK, "What happened", "Accepted", "Decided", "Protected")
+	root.call("GET", at, nil, nil).says(t, http.StatusOK, `"what":"accepted"`, `"mailbox":"`)
+	root.call("POST", at+"/reroute", map[string]any{"mailbox": "nowhere"}, nil).says(t, http.StatusUnprocessableEntity, "no other mailbox of the same group")
+	password := "correct horse battery"
+	server := groups.Upstream{Address: "127.0.0.1:2", TLS: groups.TLSNone}
+	if _, err := b.gateway.SaveMailbox(t.Context(), admin(), gateway.MailboxRequest{Mailbox: groups.Mailbox{GroupID: g.ID, Login: "second", SMTP: server}, Password: &password}); err != nil {
+		t.Fatal(err)
+	}
+	v.submit(at, at+"/reroute", url.Values{"mailbox": {"second"}}).says(t, http.StatusOK, "leaves through mailbox second now", "Rerouted")
 }

@@ -48,6 +48,38 @@ func queueRowOf(m queue.Message, all []groups.Group) queueRow {
 	return row
 }
 
+type queuedPage struct {
+	queueRow
+	gateway.QueuedCopy
+	Refused string // why the last thing asked for was not done
+}
+
+// queuedCopy shows one copy and everything that happened to it.
+func queuedCopy(v *visit) error { return v.showQueued(http.StatusOK, "") }
+
+func (v *visit) showQueued(status int, words string) error {
+	c, err := v.Gateway.QueuedCopy(v.r.Context(), v.actor(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	return v.render(status, "queued", "Message in the queue", queuedPage{queueRowOf(c.Message, all), c, words})
+}
+
+func rerouteQueued(v *visit) error {
+	err := v.Gateway.RerouteQueued(v.r.Context(), v.actor(), v.r.PathValue("id"), v.field("mailbox"))
+	if words := sentenceOf(err); words != "" {
+		return v.showQueued(http.StatusUnprocessableEntity, words)
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/queue/"+v.r.PathValue("id"), "The message leaves through mailbox "+v.field("mailbox")+" now.")
+}
+
 func groupName(all []groups.Group, id string) string {
 	for _, g := range all {
 		if g.ID == id {

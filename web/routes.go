@@ -51,6 +51,8 @@ func routes() []route {
 		{pattern: "POST /articles/{id}/reopen", roles: writers, do: reopen},
 
 		{pattern: "GET /queue", roles: writers, do: queueList},
+		{pattern: "GET /queue/{id}", roles: writers, do: queuedCopy},
+		{pattern: "POST /queue/{id}/reroute", roles: admins, do: rerouteQueued},
 		{pattern: "GET /queue/{id}/delete", roles: admins, do: deleteQueuedForm},
 		{pattern: "POST /queue/{id}/delete", roles: admins, do: deleteQueued},
 		{pattern: "POST /queue/{id}/hold", roles: admins, do: holdQueued},

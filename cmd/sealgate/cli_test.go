@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,6 +57,13 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 			pasted := "From: " + support + "\r\nTo: a@court.test\r\nSubject: x\r\nSealgate-Policy: sign=off\r\n\r\nHello\r\n"
 			if out, code := sealgate(t, pasted, "-c", config, "plan", "--message", "-"); code != 1 || !strings.Contains(out, "by recipient domain (recipient domain)") || !strings.Contains(out, "would be refused") {
 				t.Errorf("plan of a message: exit %d\n%s", code, out)
+			}
+			copied := regexp.MustCompile(`[0-9a-f-]{36}`).FindString(do("", "queue", "list", "--all"))
+			if out := do("", "queue", "show", copied); !strings.Contains(out, "decided") || !strings.Contains(out, "through mailbox support") {
+				t.Errorf("queue show: %s", out)
+			}
+			if out, code := sealgate(t, "", "-c", config, "queue", "reroute", copied, "--mailbox", "nowhere"); code != 1 || !strings.Contains(out, "no other mailbox") {
+				t.Errorf("queue reroute: exit %d\n%s", code, out)
 			}
 			for want, args := range map[string][]string{
 				"forty-two":          {"article", "show", id},

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/sealgate/sealgate/gateway/queue"
 )
 
 // queueCommand holds the queue's use cases.
 type queueCommand struct {
-	List   queueList   `cmd:"" help:"List copies in the queue."`
-	Hold   queueHold   `cmd:"" help:"Stop a copy until it is tried again."`
-	Retry  queueRetry  `cmd:"" help:"Try a copy again now."`
-	Delete queueDelete `cmd:"" help:"Delete a copy."`
+	List    queueList    `cmd:"" help:"List copies in the queue."`
+	Show    queueShow    `cmd:"" help:"Show a copy and everything that happened to it."`
+	Reroute queueReroute `cmd:"" help:"Send a copy through another mailbox of its group, now."`
+	Hold    queueHold    `cmd:"" help:"Stop a copy until it is tried again."`
+	Retry   queueRetry   `cmd:"" help:"Try a copy again now."`
+	Delete  queueDelete  `cmd:"" help:"Delete a copy."`
 }
 
 type queueList struct {
@@ -32,6 +37,38 @@ func (c *queueList) Run(s *session) error {
 		}
 		return s.table("ID | PROTECTION | TO | STATE | LAST REPLY", rows)
 	})
+}
+
+type queueShow struct {
+	ID string `arg:"" help:"Id of the copy."`
+}
+
+// Run shows.
+func (c *queueShow) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		copied, err := p.gateway.QueuedCopy(s.ctx, cli, c.ID)
+		if err != nil {
+			return err
+		}
+		for _, r := range copied.Recipients {
+			fmt.Fprintf(s.out, "to %s: %s, %d attempts\n", r.Address, r.State, r.Attempts)
+		}
+		fmt.Fprintf(s.out, "through mailbox %s\n\n", copied.Mailbox)
+		for _, e := range copied.Timeline {
+			fmt.Fprintf(s.out, "%s  %-10s %s\n", e.At.UTC().Format(time.RFC3339), e.What, e.Words)
+		}
+		return nil
+	})
+}
+
+type queueReroute struct {
+	ID      string `arg:"" help:"Id of the copy."`
+	Mailbox string `required:"" help:"Login of another mailbox of the same group."`
+}
+
+// Run reroutes.
+func (c *queueReroute) Run(s *session) error {
+	return s.with(func(p *parts) error { return p.gateway.RerouteQueued(s.ctx, cli, c.ID, c.Mailbox) })
 }
 
 type queueHold struct {

@@ -39,6 +39,18 @@ func (q *Queue) Retry(ctx context.Context, tx *gorm.DB, id string) error {
 	return nil
 }
 
+// Reroute makes a message leave through another mailbox, and unfinished and held recipients due now. An attempt that is
+// under way goes on where it is.
+func (q *Queue) Reroute(ctx context.Context, tx *gorm.DB, id, mailboxID string) error {
+	if err := q.Retry(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := tx.WithContext(ctx).Model(&messageRow{}).Where("id = ?", id).Update("mailbox_id", mailboxID).Error; err != nil {
+		return fmt.Errorf("reroute message: %w", err)
+	}
+	return nil
+}
+
 // Delete removes a message and its payload; the caller logs the person's reason. An attempt that is under way may
 // still reach the next hop, and is not recorded then.
 func (q *Queue) Delete(ctx context.Context, tx *gorm.DB, id string) error {
