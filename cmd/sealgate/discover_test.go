@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/discover"
 )
@@ -88,5 +90,38 @@ func TestTheListOfLookups(t *testing.T) {
 	}
 	if got := lookupRow(discover.Lookup{Kind: discover.ForAddress, Subject: "a@b.test"}); got[2] != "not yet" || got[3] != "" {
 		t.Errorf("one that was not asked yet: %q", got)
+	}
+}
+
+// A whole running gateway: the ticket system has its answer while the directory of the customer's domain has not given one,
+// and what the directory has waits for approval afterwards.
+func TestTheTicketSystemWaitsForNoDirectory(t *testing.T) {
+	s := newSite(t, nil)
+	internet := bed.NewInternet(t)
+	certificate := s.gpg.Export(t, s.gpg.Generate(t, "Customer <"+customer+">", ""))
+	asked, answer := make(chan struct{}, 10), make(chan struct{})
+	internet.Serve("openpgpkey.desk.test", func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-answer
+		w.Write(certificate)
+	})
+	g := s.parts.gateway
+	g.Discovery.Finder.Network = &discover.Network{Resolver: internet, Roots: internet.Roots, Standing: internet.Standing}
+	if err := s.submit("From: "+support+"\r\nTo: "+customer+"\r\nSubject: hello\r\n\r\nHello\r\n", customer); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+	case <-time.After(patience):
+		t.Fatal("nobody asked the directory")
+	}
+	if n := s.logged("certificate.proposed"); n != 0 {
+		t.Errorf("%d proposals before the directory answered", n)
+	}
+	close(answer)
+	s.wait("the proposal", func() bool { return s.logged("certificate.proposed") == 1 })
+	plan, err := g.Plan(t.Context(), cli, gateway.PlanRequest{GroupID: s.group.ID, From: support, Visible: []string{customer}})
+	if err != nil || plan.Recipients[0].Fingerprint != "" {
+		t.Errorf("a proposal is used: %+v, %v", plan.Recipients, err)
 	}
 }
