@@ -83,7 +83,7 @@ func TestLongFilesThatAreNone(t *testing.T) {
 	b.person("root", groups.Admin)
 	v := b.as("root")
 	noise := []byte(strings.Repeat("noise\n", maxAtOnce/5))
-	v.upload("noise", noise, map[string]string{"text": ""}).says(t, http.StatusOK, "There is no OpenPGP block in this input", "</html>")
+	v.upload("noise", noise, map[string]string{"text": ""}).says(t, http.StatusOK, "This is not OpenPGP data", "</html>")
 	v.upload("noise", noise, map[string]string{"text": "x"}).says(t, http.StatusUnprocessableEntity, "This file is long", ">x</textarea>")
 	good := armoredKey(t, "Ada", "ada@example.test", 0, b.clock.Now())
 	damaged := strings.Replace(good, "\n\n", "\n\nAAAA", 1)
