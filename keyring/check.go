@@ -201,6 +201,23 @@ func (c *checker) checkSubkey(s component) (component, bool) {
 	return s, true
 }
 
+// boundBySHA1 counts the subkeys that are not in clean, and would be if SHA-1 counted.
+func boundBySHA1(m, clean material) int {
+	count := 0
+	for _, s := range m.subkeys {
+		kept := slices.ContainsFunc(clean.subkeys, func(c component) bool { return bytes.Equal(c.body, s.body) })
+		if !kept && slices.ContainsFunc(s.sigs, bindsBySHA1) {
+			count++
+		}
+	}
+	return count
+}
+
+func bindsBySHA1(body []byte) bool {
+	sig := parseSignature(body)
+	return sig != nil && sig.SigType == packet.SigTypeSubkeyBinding && sig.Hash == crypto.SHA1
+}
+
 func verified(sig *packet.Signature) *packet.VerifiableSignature {
 	valid := true
 	return &packet.VerifiableSignature{Valid: &valid, Packet: sig}

@@ -2,11 +2,13 @@ package keyring
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/bed"
+	"github.com/sealgate/sealgate/migrations/dbtest"
 )
 
 func TestGPGUsesOurGeneratedKey(t *testing.T) {
@@ -160,5 +162,18 @@ func TestGPGCertificateOfSHA1IsNamed(t *testing.T) {
 	items, err := Parse(g.Export(t, "ann@example.org"), time.Now())
 	if err != nil || len(items) != 1 || items[0].Err == nil || !strings.Contains(items[0].Err.Error(), "SHA-1 alone") {
 		t.Errorf("%v, %v", items, err)
+	}
+}
+
+// TestGPGSubkeyOfSHA1IsLeftOut: the certificate is taken, and the report says why nothing can be encrypted to it.
+func TestGPGSubkeyOfSHA1IsLeftOut(t *testing.T) {
+	g := bed.NewGPG(t)
+	fp := g.GenerateAt(t, "Ann <ann@example.org>", "rsa2048", time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), "never")
+	g.Run(t, nil, "--faked-system-time", "20240102T000000!", "--cert-digest-algo", "SHA1", "--quick-add-key", fp, "rsa2048", "encr", "never")
+	r := newRing(t, dbtest.SQLite(t))
+	change := r.merge(g.Export(t, fp), true, time.Now())
+	want := []string{"mail cannot be encrypted to it: no key to encrypt to", "1 of its subkeys left out, as only SHA-1 binds them: ask its owner to renew it"}
+	if change.Outcome != Added || !slices.Equal(change.Details, want) {
+		t.Errorf("%+v", change)
 	}
 }

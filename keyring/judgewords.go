@@ -19,6 +19,8 @@ func (f *finding) brief() string {
 		if !f.when.IsZero() {
 			return f.subject() + "not valid before " + dayOf(f.when)
 		}
+	case NoEncryption, NoSigning:
+		return "no key to " + f.act()
 	case Weak:
 		return "too weak: " + f.algorithm
 	}

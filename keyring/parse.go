@@ -18,6 +18,7 @@ type Item struct {
 	limits   Limits   // zero for what was accepted before
 	material material // verified packets, with the secret keys as they came or unlocked
 	opened   bool     // the secret keys were unlocked and fit their public halves
+	sha1     int      // subkeys that were left out, since only SHA-1 binds them
 	stub     bool     // some secret key was only a stub, as for a key on a smart card
 
 	bare *bareRevocation // nil for all but a revocation without its certificate
@@ -162,6 +163,7 @@ func (i *Item) read(packets []rawPacket, at time.Time) error {
 	if len(entity.Identities) == 0 && len(m.userIDs) > 0 && entity.PrimaryKey.Version == 4 {
 		return problem("no user ID of this certificate has a valid self-signature: ask its owner for a fresh export")
 	}
+	i.sha1 = boundBySHA1(m, clean)
 	i.material = normalise(signedPart, clean)
 	i.Certificate = describe(i.material, entity, at)
 	i.Certificate.secretKeys = secretKeys(entity, i.material)

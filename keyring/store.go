@@ -97,6 +97,9 @@ func (s *Store) merge(tx *gorm.DB, item *Item, source Source, approve bool, at t
 	if change.Outcome == Unchanged {
 		return change, nil
 	}
+	if item.sha1 > 0 {
+		change.Details = append(change.Details, fmt.Sprintf("%d of its subkeys left out, as only SHA-1 binds them: ask its owner to renew it", item.sha1))
+	}
 	now.HasSecret = row.SecretVersion > 0
 	now.secretKeys = strings.Fields(row.SecretKeys)
 	row.describe(now, at)
