@@ -97,6 +97,14 @@ func (o *outwards) send(ctx context.Context, a Actor, l letter) (err error) {
 type inwards struct {
 	passing
 	group groups.Group // of the recipients; the zero one is nobody's
+	learn func()       // looks for certificates in what was relayed, or nil
+}
+
+// Close implements submission.Passage. The neighbour has its answer by now.
+func (i *inwards) Close() {
+	if i.learn != nil {
+		i.learn()
+	}
 }
 
 // Recipient implements submission.Passage. One message is opened for one group: recipients of another come again.
@@ -158,7 +166,7 @@ func (i *inwards) keep(ctx context.Context, original []byte, opened pgpmime.Open
 	entry.Detail["relay"] = i.door
 	err := i.change(ctx, entry, func(tx *gorm.DB) error { return i.Archive.Put(ctx, tx, article, content, opened.WaitingFor) })
 	if err == nil {
-		i.learnFrom(ctx, article, original, opened)
+		i.learn = func() { i.learnFrom(context.WithoutCancel(ctx), article, original, opened) }
 	}
 	return err
 }
