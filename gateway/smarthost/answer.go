@@ -22,9 +22,19 @@ func isAnswer(err error) bool {
 // classify turns an error at one step into a result: 5xx failed, everything else can be tried again. What went wrong
 // before the transaction is our configuration, never the message.
 func classify(step string, err error) Result {
+	r := classified(step, err)
+	r.next = r.Outcome == Deferred
+	return r
+}
+
+func classified(step string, err error) Result {
 	var p *problem
 	if errors.As(err, &p) {
-		return Result{Outcome: Deferred, Code: p.code, Reply: p.sentence}
+		outcome := Deferred
+		if p.code[0] == '5' {
+			outcome = Failed
+		}
+		return Result{Outcome: outcome, Code: p.code, Reply: p.sentence}
 	}
 	answer, ok := answerOf(err)
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/net/idna"
 )
 
 // sayable tells whether an address can stand between angle brackets and say nothing else there.
@@ -39,7 +40,7 @@ func quotedEnd(s string) int {
 
 // mailOptions carries what the library can say; it leaves out what the hop does not offer.
 func (c *connection) mailOptions(e Envelope, size int) *smtp.MailOptions {
-	o := &smtp.MailOptions{Size: int64(size), UTF8: c.offers("SMTPUTF8") && (e.SMTPUTF8 || anyNeedsUTF8(e))}
+	o := &smtp.MailOptions{Size: int64(size), UTF8: c.offers("SMTPUTF8") && (e.SMTPUTF8 || anyNeedsUTF8(e)), RequireTLS: e.RequireTLS}
 	if ret := smtp.DSNReturn(strings.ToUpper(e.Ret)); ret == smtp.DSNReturnFull || ret == smtp.DSNReturnHeaders {
 		o.Return = ret
 	}
@@ -50,7 +51,20 @@ func (c *connection) mailOptions(e Envelope, size int) *smtp.MailOptions {
 }
 
 func anyNeedsUTF8(e Envelope) bool {
-	return !ascii(e.ReversePath) || slices.ContainsFunc(e.Recipients, func(r Recipient) bool { return !ascii(r.Address) })
+	return !ascii(inASCII(e.ReversePath)) || slices.ContainsFunc(e.Recipients, func(r Recipient) bool { return !ascii(inASCII(r.Address)) })
+}
+
+// inASCII writes the domain of an address as A-labels where that makes it ASCII, which every server understands (RFC 5891).
+func inASCII(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if ascii(address) || at < 0 || !ascii(address[:at]) {
+		return address
+	}
+	domain, err := idna.Lookup.ToASCII(address[at+1:])
+	if err != nil {
+		return address
+	}
+	return address[:at+1] + domain
 }
 
 // rcptOptions carries the DSN parameters. What the library would refuse to say is left out: it is no reason to fail.

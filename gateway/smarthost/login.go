@@ -1,27 +1,87 @@
 package smarthost
 
 import (
+	"context"
 	"errors"
+	"slices"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 )
 
-// logIn authenticates with what the server offers. Without TLS it does so only where None was allowed: on loopback.
-func (c *connection) logIn(hop Hop) error {
+// TokenSource gives access tokens for OAuth logins. It is safe for concurrent use.
+type TokenSource interface {
+	// Token returns a token that should be valid now. Its error is a sentence for the administrator.
+	Token(ctx context.Context) (string, error)
+	// Refused tells that a server did not take a token, so that it is not offered again and again.
+	Refused(token string)
+}
+
+// mechanism is one way to log in.
+type mechanism struct {
+	name   string
+	client func(username, secret string) sasl.Client
+}
+
+// passwords are the mechanisms for passwords, the strongest first: CRAM-MD5 does not show the password.
+func passwords() []mechanism {
+	return []mechanism{
+		{"CRAM-MD5", newCRAMMD5},
+		{sasl.Plain, func(username, secret string) sasl.Client { return sasl.NewPlainClient("", username, secret) }},
+		{sasl.Login, func(username, secret string) sasl.Client { return &loginClient{answers: []string{username, secret}} }},
+	}
+}
+
+// bearers are the mechanisms for tokens; the standard one first.
+func bearers() []mechanism {
+	return []mechanism{{"OAUTHBEARER", newOAuthBearer}, {"XOAUTH2", newXOAUTH2}}
+}
+
+// logIn authenticates with the strongest mechanism that both know. It does so only once the server has proven who it is,
+// or on loopback where None was chosen.
+func (c *connection) logIn(ctx context.Context, hop Hop) error {
 	if hop.Username == "" {
 		return nil
 	}
-	var mechanism sasl.Client
-	switch {
-	case c.client.SupportsAuth(sasl.Plain):
-		mechanism = sasl.NewPlainClient("", hop.Username, hop.Password)
-	case c.client.SupportsAuth(sasl.Login):
-		mechanism = &loginClient{answers: []string{hop.Username, hop.Password}}
-	default:
-		return &problem{loginTrouble, "the mail server offers no login that we know (PLAIN or LOGIN); check the port, or leave the user name empty", nil}
+	if !c.guard.proven && (hop.TLS != None || !c.loopback()) {
+		return &problem{misconfigured, "no login is said to a mail server that has not proven who it is; choose starttls or implicit", nil}
 	}
-	err := c.client.Auth(mechanism)
+	chosen, err := c.choose(hop)
+	if err != nil {
+		return err
+	}
+	secret := hop.Password
+	if hop.Tokens != nil {
+		if secret, err = hop.Tokens.Token(ctx); err != nil {
+			return &problem{loginTrouble, words(err.Error()), err}
+		}
+	}
+	err = c.client.Auth(chosen.client(hop.Username, secret))
+	if answer, ok := answerOf(err); ok && answer.Code/100 == 5 && hop.Tokens != nil {
+		hop.Tokens.Refused(secret)
+	}
+	return loginProblem(err)
+}
+
+func (c *connection) choose(hop Hop) (mechanism, error) {
+	known, names := passwords(), "CRAM-MD5, PLAIN or LOGIN"
+	if hop.Tokens != nil {
+		known, names = bearers(), "OAUTHBEARER or XOAUTH2"
+	}
+	if hop.Mechanism != "" {
+		known = slices.DeleteFunc(known, func(m mechanism) bool { return m.name != hop.Mechanism })
+		names = words(hop.Mechanism)
+	}
+	for _, m := range known {
+		if c.client.SupportsAuth(m.name) {
+			return m, nil
+		}
+	}
+	return mechanism{}, &problem{loginTrouble, "the mail server offers no login that we know (" + names + "); check the port, or leave the user name empty", nil}
+}
+
+// loginProblem says why a login failed.
+func loginProblem(err error) error {
 	var answer *smtp.SMTPError
 	switch {
 	case err == nil:
@@ -32,23 +92,4 @@ func (c *connection) logIn(hop Hop) error {
 		return &problem{loginTrouble, "the mail server could not check our login: " + said(answer), err}
 	}
 	return &problem{loginTrouble, "the mail server refused our login; check user name and password of this mailbox: " + said(answer), err}
-}
-
-// loginClient is AUTH LOGIN: the first prompt is for the user name, the second for the password. The library's wants
-// the prompts in certain words, which some servers do not use.
-type loginClient struct{ answers []string }
-
-// Start implements sasl.Client.
-func (l *loginClient) Start() (mechanism string, first []byte, err error) {
-	return sasl.Login, nil, nil
-}
-
-// Next implements sasl.Client.
-func (l *loginClient) Next([]byte) ([]byte, error) {
-	if len(l.answers) == 0 {
-		return nil, sasl.ErrUnexpectedServerChallenge
-	}
-	answer := l.answers[0]
-	l.answers = l.answers[1:]
-	return []byte(answer), nil
 }

@@ -3,20 +3,38 @@ package smarthost
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
 // unsendable says why a message cannot be sent at all, "" when it can.
-func unsendable(o pgpmime.Outgoing) string {
+func unsendable(e Envelope, o pgpmime.Outgoing) string {
 	switch {
+	case !signatureFields(e.Signatures):
+		return "what goes in front of the message is no DKIM signature"
 	case o.Protection() == "" || len(o.Bytes()) == 0:
 		return "the message did not pass the protect step"
 	case bareLineEnds(o.Bytes()):
 		return "the message holds a bare CR or LF"
 	}
 	return ""
+}
+
+// signatureFields tells whether s is nothing but DKIM-Signature fields.
+func signatureFields(s string) bool {
+	if s == "" {
+		return true
+	}
+	lines := strings.SplitAfter(s, "\r\n")
+	for i, l := range lines[:len(lines)-1] {
+		begins, goesOn := strings.HasPrefix(l, "DKIM-Signature: "), i > 0 && (l[0] == ' ' || l[0] == '\t')
+		if !begins && !goesOn || strings.TrimSpace(l) == "" {
+			return false
+		}
+	}
+	return lines[len(lines)-1] == "" && ascii(s) && !bareLineEnds([]byte(s))
 }
 
 // bareLineEnds finds a CR or LF that stands alone: the library would pass a bare CR on and double that of CR CR LF, and
@@ -32,10 +50,19 @@ func bareLineEnds(b []byte) bool {
 
 // send makes one transaction. Recipients that the hop turns away get their own result; the others go on.
 func (c *connection) send(e Envelope, message []byte) []Result {
+	message = append([]byte(e.Signatures), message...)
+	results := c.transact(e, message)
+	for i := range results {
+		results[i].Host, results[i].TLS, results[i].DSN = c.host, c.protection, c.offers("DSN")
+	}
+	return results
+}
+
+func (c *connection) transact(e Envelope, message []byte) []Result {
 	if r, ok := c.unfit(e, message); ok {
 		return all(e, r)
 	}
-	if err := c.client.Mail(e.ReversePath, c.mailOptions(e, len(message))); err != nil {
+	if err := c.client.Mail(inASCII(e.ReversePath), c.mailOptions(e, len(message))); err != nil {
 		return all(e, classify("MAIL", err))
 	}
 	results, accepted := c.recipients(e)
@@ -51,16 +78,27 @@ func (c *connection) unfit(e Envelope, message []byte) (Result, bool) {
 	header, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
 	limit, limited := c.client.MaxMessageSize()
 	switch {
+	case e.RequireTLS && !(c.guard.proven && c.offers("REQUIRETLS")):
+		return c.needsRequireTLS(), true
 	case e.ReversePath != "" && !sayable(e.ReversePath):
 		return Result{Outcome: Failed, Code: "5.1.7", Reply: "the sender's address cannot be said in SMTP; correct it"}, true
 	case limited && limit > 0 && len(message) > limit:
 		return Result{Outcome: Failed, Code: "5.3.4", Reply: fmt.Sprintf("the message has %d bytes, and the mail server takes at most %d; send less at once", len(message), limit)}, true
-	case !c.offers("SMTPUTF8") && (!ascii(e.ReversePath) || e.SMTPUTF8 && !ascii(string(header))):
+	case !c.offers("SMTPUTF8") && (!ascii(inASCII(e.ReversePath)) || e.SMTPUTF8 && !ascii(string(header))):
 		return needsUTF8(), true
 	case !c.offers("8BITMIME") && !ascii(string(message)):
 		return Result{Outcome: Failed, Code: "5.6.3", Reply: "the message holds 8-bit characters, which the mail server does not take; encode it as quoted-printable or base64"}, true
 	}
 	return Result{}, false
+}
+
+// needsRequireTLS says which half of RFC 8689, section 4.2.1 is missing. Another server may have it.
+func (c *connection) needsRequireTLS() Result {
+	r := Result{Outcome: Failed, Code: "5.7.30", next: true, Reply: "the message demands REQUIRETLS, which the mail server does not offer"}
+	if !c.guard.proven {
+		r.Reply = "the message demands REQUIRETLS, and the connection to the mail server is " + c.protection + ", without proof of whose it is"
+	}
+	return r
 }
 
 func (c *connection) offers(extension string) bool {
@@ -107,10 +145,10 @@ func (c *connection) recipient(to Recipient) (Result, error) {
 	switch {
 	case !sayable(to.Address):
 		return Result{Outcome: Failed, Code: "5.1.3", Reply: "the address cannot be said in SMTP; correct it"}, nil
-	case !ascii(to.Address) && !c.offers("SMTPUTF8"):
+	case !ascii(inASCII(to.Address)) && !c.offers("SMTPUTF8"):
 		return needsUTF8(), nil
 	}
-	err := c.client.Rcpt(to.Address, rcptOptions(to))
+	err := c.client.Rcpt(inASCII(to.Address), rcptOptions(to))
 	if err == nil {
 		return Result{}, nil
 	}
@@ -148,7 +186,9 @@ func (c *connection) data(message []byte) Result {
 		case 2: // RFC 5321, section 4.2.1: the first digit decides
 			return Result{Outcome: Relayed, Code: enhancedCode(refusal), Reply: said(refusal)}
 		case 4, 5:
-			return classify("the message", err)
+			r := classify("the message", err)
+			r.next = false
+			return r
 		}
 	} else if c.wire.broken {
 		return classify("sending the message", err) // the final dot did not leave

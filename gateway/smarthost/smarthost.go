@@ -1,8 +1,19 @@
 // Package smarthost is the SMTP client to the next hop.
 //
-// A hop, an envelope and a pgpmime.Outgoing enter; one result per recipient leaves: relayed, deferred, failed or
+// A route, an envelope and a pgpmime.Outgoing enter; one result per recipient leaves: relayed, deferred, failed or
 // uncertain (the reply to the final dot was lost). It takes nothing but an Outgoing, so nothing unprotected by accident
-// can leave. TLS is verified always; STARTTLS, where asked for, is required. It never retries: that is the queue's.
+// can leave. It never retries: that is the queue's.
+//
+// There are two kinds of route. A fixed Hop is a mail server that an administrator named; its TLS is verified unless it
+// is said to be opportunistic, and a login is said only after that, or on loopback. Exchanges are the mail servers that the
+// DNS names for each recipient's domain (RFC 5321, section 5.1); an attempt goes from one to the next while what went
+// wrong lies before the final dot, and never after it. What such a server must show is the Policy's: nothing, TLS, a name,
+// a pin, DANE (RFC 7672) or MTA-STS (RFC 8461). A policy that asks for something fails closed; none of them falls back to
+// clear. DANE rests on the word of a resolver that was said to validate (package resolve); without one it is unavailable.
+//
+// What the hop cannot take is said before anything is sent: its size (5.3.4), 8-bit content (5.6.3), addresses and headers
+// outside ASCII (5.6.7; a domain alone is written as A-labels instead), REQUIRETLS (5.7.30). DSN parameters are carried on
+// where the hop offers DSN; Result.DSN tells the queue where it does not. BDAT is not used.
 package smarthost
 
 import (
@@ -18,20 +29,27 @@ type TLS string
 
 // The choices; None is for loopback addresses only.
 const (
-	Implicit TLS = "implicit"
-	StartTLS TLS = "starttls"
-	None     TLS = "none"
+	Implicit      TLS = "implicit"
+	StartTLS      TLS = "starttls"
+	Opportunistic TLS = "opportunistic" // STARTTLS with anybody, and in clear where that is not to be had; there is no login then
+	None          TLS = "none"
+
+	inClear TLS = "clear" // where a policy allows it, to any address
 )
 
 // Hop is the next hop.
 type Hop struct {
-	Address  string // host:port
-	TLS      TLS
-	Roots    *x509.CertPool // nil means the system's
-	Username string         // "" means no authentication
-	Password string
-	Hello    string        // our name in EHLO
-	Timeout  time.Duration // per command and per write, ten times that for the reply to the message; 0 means 60 s
+	Address   string // host:port
+	TLS       TLS
+	Roots     *x509.CertPool // nil means the system's
+	Pins      []Pin          // with any: the server's key is one of these, whatever its certificate says
+	DANE      Resolver       // with one: the certificate is what the TLSA records of the address say (RFC 7672), else nothing is sent
+	Username  string         // "" means no authentication
+	Password  string
+	Tokens    TokenSource   // with one: the login is by OAuth, and Password is not used
+	Mechanism string        // the only SASL mechanism to use; "" means the strongest that both know
+	Hello     string        // our name in EHLO
+	Timeout   time.Duration // per command and per write, ten times that for the reply to the message; 0 means 60 s
 }
 
 // Envelope is what MAIL and RCPT say.
@@ -39,8 +57,10 @@ type Envelope struct {
 	ReversePath string
 	Recipients  []Recipient
 	SMTPUTF8    bool
+	RequireTLS  bool // RFC 8689: only verified TLS, and only to servers that promise the same
 	EnvID       string
 	Ret         string
+	Signatures  string // DKIM-Signature fields that go in front of the message, each ending in CRLF
 }
 
 // Recipient is one forward-path with its RFC 3461 parameters.
@@ -68,6 +88,11 @@ type Result struct {
 	Outcome Outcome
 	Code    string
 	Reply   string
+	Host    string // who said it; "" when we did before there was a connection
+	TLS     string // how that connection was protected, in words; "in clear" when it was not
+	DSN     bool   // the hop offers DSN (RFC 3461), so it was asked for what the envelope asks; else that is for us to do
+
+	next bool // another server may be asked: the final dot has not left
 }
 
 // Send makes one attempt over a connection of its own. There is always one result per recipient. It is safe for concurrent use; ctx ends it at any
@@ -76,7 +101,7 @@ func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result
 	if len(e.Recipients) == 0 {
 		return nil
 	}
-	if reason := unsendable(o); reason != "" {
+	if reason := unsendable(e, o); reason != "" {
 		return all(e, Result{Outcome: Failed, Code: "5.6.0", Reply: reason})
 	}
 	c, err := dial(ctx, hop)

@@ -33,6 +33,9 @@ func (c *connection) askForTLS(hello string) error {
 	if err != nil {
 		return clearProblem(err)
 	}
+	if buffered.Buffered() > 0 {
+		return tooEarly()
+	}
 	if !offers(offered, "STARTTLS") {
 		return &problem{tlsMissing, "the mail server does not offer STARTTLS, and without TLS nothing is sent; check the port, or choose implicit", nil}
 	}
@@ -40,10 +43,19 @@ func (c *connection) askForTLS(hello string) error {
 		return startProblem(err)
 	}
 	if buffered.Buffered() > 0 {
-		return &problem{tlsTrouble, "the mail server said more than it should before TLS began; somebody may be on the line", nil}
+		return tooEarly()
 	}
 	return nil
 }
+
+func tooEarly() error {
+	return &problem{tlsTrouble, "the mail server said more than it should before TLS began; somebody may be on the line", nil}
+}
+
+// handshakeError marks a handshake that failed, so that opportunistic TLS can do without.
+type handshakeError struct{ error }
+
+func (h *handshakeError) Unwrap() error { return h.error }
 
 // offers tells whether an EHLO reply names an extension; its first line is the greeting.
 func offers(reply, extension string) bool {
@@ -79,8 +91,11 @@ func handshakeProblem(err error, host string) error {
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
+	var doubt *doubt
 	sentence := "the mail server does not speak TLS 1.2 or newer on this port; check the port and the TLS choice"
 	switch {
+	case errors.As(err, &doubt):
+		sentence = doubt.sentence
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		sentence = outsideItsTime(invalid.Cert)
 	case errors.As(err, &invalid):
@@ -90,7 +105,7 @@ func handshakeProblem(err error, host string) error {
 	case errors.As(err, &unknown):
 		sentence = "the mail server's TLS certificate is from an unknown authority; give its authority's certificate to the mailbox"
 	}
-	return &problem{tlsTrouble, sentence, err}
+	return &problem{tlsTrouble, sentence, &handshakeError{err}}
 }
 
 func outsideItsTime(c *x509.Certificate) string {
