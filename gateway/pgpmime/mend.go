@@ -68,7 +68,7 @@ func (op *opening) mangled(root placed) (m mangledMessage, is bool) {
 		case p.isFile() && op.holdsMessage(p):
 			ciphertexts++
 			m.ciphertext = p
-		case op.isText(p):
+		case op.isText(p) && op.isSmall(p):
 			if !op.isBlank(p) {
 				m.others = append(m.others, p)
 			}
@@ -132,6 +132,9 @@ func (op *opening) isText(p placed) bool {
 	return p.mediaType == "text/plain" || p.mediaType == "text/html"
 }
 
+// isSmall tells texts that are no larger than what is looked at: of a larger one nobody can say that it shows nothing.
+func (op *opening) isSmall(p placed) bool { return p.end-p.body <= maxInline }
+
 // isBlank tells texts that show nothing.
 func (op *opening) isBlank(p placed) bool {
 	for i := range p.parts {
@@ -154,7 +157,7 @@ const maxInline = 2 << 20
 
 // small is the decoded content of a leaf; nil when it is larger than texts are.
 func (op *opening) small(p placed) []byte {
-	if p.end-p.body > maxInline {
+	if !op.isSmall(p) {
 		return nil
 	}
 	content, err := p.content().Bytes()

@@ -150,8 +150,8 @@ func unambiguous(f field, top bool) field {
 // longestField is how much of one field is looked at when a message is over a limit. What follows goes with it.
 const longestField = 1 << 20
 
-// top strips only the header at the top, one field at a time: for a message that is over a limit. It returns the first
-// Subject, too.
+// top strips a message that is over a limit, and so was not parsed: the header at the top one field at a time, and below
+// whatever could be a header for anybody. It returns the first Subject, too.
 func (s *stripper) top() (Message, string, error) {
 	out := s.ws.sink()
 	in := bufio.NewReaderSize(s.source.Reader(), longestLine)
@@ -201,7 +201,7 @@ func (s *stripper) top() (Message, string, error) {
 	return header, subject, s.whole(&header, read, err)
 }
 
-// whole puts what follows the header after it.
+// whole puts what follows the header after it, without imitations.
 func (s *stripper) whole(header *Message, read int64, err error) error {
 	if err != nil {
 		return err
@@ -214,8 +214,8 @@ func (s *stripper) whole(header *Message, read int64, err error) error {
 	if rest.Size() == 0 {
 		rest = Of([]byte(lineEnd))
 	}
-	*header = joined(*header, rest)
-	return err
+	*header = joined(*header, s.loosely(rest, false))
+	return errors.Join(err, s.err)
 }
 
 // loosely takes imitations out after every line that could be a delimiter for anybody, up to the next empty line, and
