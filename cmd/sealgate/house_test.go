@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"keyring"},
 	{"keyring/discover", "groups", "gateway/queue", "gateway/archive"}, // discover is keyring's child, and reads certificates with it
 	{"gateway/smarthost/resolve"},
-	{"gateway/smarthost/mtasts", "gateway/smarthost/oauth"},
+	{"gateway/smarthost/mtasts", "gateway/smarthost/oauth", "gateway/dkim"},
 	{"gateway/submission", "gateway/smarthost", "gateway/mailbox"},
 	{"gateway"},
 	{"web"},

@@ -1,0 +1,142 @@
+package dkim
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-msgauth/dkim"
+)
+
+// minSigningRSA is the size of RSA keys for signing, in bits (RFC 8301, section 3.2: SHOULD).
+const minSigningRSA = 2048
+
+// alone are the fields that must not occur twice. They are signed once more than they occur.
+func alone() []string {
+	return []string{"From", "Subject", "To", "Date", "Message-ID", "MIME-Version", "Content-Type"}
+}
+
+// others are signed as often as they occur.
+func others() []string {
+	return []string{
+		"Sender", "Reply-To", "Cc", "In-Reply-To", "References", "Content-Transfer-Encoding", "Auto-Submitted", "Autocrypt",
+		"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
+	}
+}
+
+// Sign returns the DKIM-Signature fields of a message, one for each key, each ending in CRLF. The message has CRLF line
+// ends and exactly one From field.
+func Sign(message []byte, keys ...Key) (string, error) {
+	header, err := headerOf(message)
+	if err != nil {
+		return "", fmt.Errorf("sign with DKIM: %w", err)
+	}
+	if n := len(header["from"]); n != 1 {
+		return "", fmt.Errorf("sign with DKIM: the message has %d From fields and must have one", n)
+	}
+	var fields strings.Builder
+	for _, key := range keys {
+		field, err := signWith(message, signedFields(header), key)
+		if err != nil {
+			return "", fmt.Errorf("sign with DKIM for %.100q: %w", key.Domain, err)
+		}
+		fields.WriteString(field)
+	}
+	return fields.String(), nil
+}
+
+func signWith(message []byte, fields []string, key Key) (string, error) {
+	if err := key.usable(); err != nil {
+		return "", err
+	}
+	signer, err := dkim.NewSigner(&dkim.SignOptions{
+		Domain: strings.ToLower(key.Domain), Selector: key.Selector, Signer: key.Signer, HeaderKeys: fields,
+		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+	})
+	if err != nil {
+		return "", err
+	}
+	_, failed := signer.Write(message)
+	if err := errors.Join(failed, signer.Close()); err != nil {
+		return "", err
+	}
+	return signer.Signature(), nil
+}
+
+func (k Key) usable() error {
+	if !hostname(k.Domain) || !hostname(k.Selector) {
+		return errors.New("domain or selector is no name")
+	}
+	if k.Signer == nil {
+		return errors.New("there is no key")
+	}
+	switch public := k.Signer.Public().(type) {
+	case ed25519.PublicKey:
+		return nil
+	case *rsa.PublicKey:
+		if bits := public.N.BitLen(); bits < minSigningRSA {
+			return fmt.Errorf("the RSA key has %d bits and needs %d", bits, minSigningRSA)
+		}
+		return nil
+	}
+	return errors.New("the key is neither RSA nor Ed25519")
+}
+
+// maxOccurrences bounds the list of one name, so that the list stays a line that may be sent.
+const maxOccurrences = 3
+
+// signedFields lists what is signed: each field once per occurrence, and those that must stand alone once more.
+func signedFields(header map[string][]string) []string {
+	var fields []string
+	add := func(names []string, more int) {
+		for _, name := range names {
+			for range min(len(header[strings.ToLower(name)]), maxOccurrences) + more {
+				fields = append(fields, name)
+			}
+		}
+	}
+	add(alone(), 1)
+	add(others(), 0)
+	return fields
+}
+
+// Limits of a header that is looked at.
+const (
+	maxHeader = 512 << 10 // bytes
+	maxFields = 2000
+)
+
+// headerOf returns the fields' values by name in lower case, unfolded lines as they are.
+func headerOf(message []byte) (map[string][]string, error) {
+	end := bytes.Index(message, []byte("\r\n\r\n"))
+	if end < 0 {
+		end = len(message)
+	}
+	if end > maxHeader {
+		return nil, errors.New("the header is too large")
+	}
+	header, name := map[string][]string{}, ""
+	lines := strings.Split(string(message[:end]), "\n") // bare LF ends a line for the library too
+	for _, line := range lines[:min(len(lines), maxFields)] {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" {
+			break
+		}
+		if values := header[name]; line[0] == ' ' || line[0] == '\t' {
+			if len(values) > 0 {
+				values[len(values)-1] += line
+			}
+			continue
+		}
+		field, value, _ := strings.Cut(line, ":")
+		name = strings.ToLower(strings.TrimSpace(field))
+		header[name] = append(header[name], value)
+	}
+	if len(lines) > maxFields {
+		return nil, errors.New("the header has too many lines")
+	}
+	return header, nil
+}
