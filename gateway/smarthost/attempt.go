@@ -28,7 +28,9 @@ func (a *attempt) rest() Envelope {
 func (a *attempt) answered(results []Result) {
 	var open []int
 	for n, i := range a.open {
-		a.results[i] = results[n]
+		if r := results[n]; !(r.next && r.Outcome == Failed && a.mayPass(i)) {
+			a.results[i] = r
+		}
 		if results[n].next {
 			open = append(open, i)
 		}
@@ -36,13 +38,20 @@ func (a *attempt) answered(results []Result) {
 	a.open = open
 }
 
+// mayPass tells whether a server that was asked before may still take the mail for a recipient, so that what another one
+// can never take is no last word.
+func (a *attempt) mayPass(i int) bool {
+	return a.results[i].Host != "" && a.results[i].Outcome == Deferred
+}
+
 // failed notes why there was no dialogue with a server. What an earlier server said is worth more than that a later one
 // could not be reached. A server that is ourselves ends the attempt: those behind it would send the mail back.
 func (a *attempt) failed(host string, err error) {
-	r := classify("connect", err)
+	r := a.envelope.notConnected(err)
 	var open []int
 	for _, i := range a.open {
-		if a.results[i].Host == "" || r.Code != noConnection && r.Code != loop {
+		worthMore := r.Code != noConnection && r.Code != loop || a.results[i].Outcome == Failed
+		if a.results[i].Host == "" || worthMore && (r.Outcome == Deferred || !a.mayPass(i)) {
 			r.Address, r.Host = a.results[i].Address, host
 			a.results[i] = r
 		}

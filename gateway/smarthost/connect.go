@@ -48,6 +48,7 @@ const (
 	loginTrouble  = "4.7.0"
 	tlsMissing    = "4.7.4"
 	tlsTrouble    = "4.7.5"
+	noRequireTLS  = "5.7.30"
 )
 
 // line is a way to one server: whom to call, what to say there, and what the server must show.

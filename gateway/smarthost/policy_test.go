@@ -271,6 +271,35 @@ func TestRequireTLS(t *testing.T) {
 	}
 }
 
+// TestRequireTLSWaitsForTheOthers: that one server cannot is no last word while another is only down, whichever came
+// first; a server without TLS is not waited for.
+func TestRequireTLSWaitsForTheOthers(t *testing.T) {
+	for name, c := range map[string]struct{ cannot, down, want string }{
+		"the down one last":  {"10", "20", "deferred 4.4.1"},
+		"the down one first": {"20", "10", "deferred 4.4.1"},
+		"none is down":       {"10", "", "failed 5.7.30"},
+	} {
+		for _, server := range []string{"with TLS", "without TLS"} {
+			t.Run(name+", the other "+server, func(t *testing.T) {
+				w := newWorld(t, "desk.test. MX "+c.cannot+" a.desk.test.", "a.desk.test. A 203.0.113.1")
+				if c.down != "" {
+					w.dns.Set(t, "desk.test. MX "+c.cannot+" a.desk.test.", "a.desk.test. A 203.0.113.1", "desk.test. MX "+c.down+" b.desk.test.", "b.desk.test. A 203.0.113.2")
+				}
+				var shows []tls.Certificate
+				if server == "with TLS" {
+					shows = append(shows, w.ca.leaf(time.Hour, "a.desk.test"))
+				}
+				w.serve("203.0.113.1", &exchanger{}, shows...)
+				e := envelope("a@desk.test")
+				e.RequireTLS = true
+				if got := outcomes(smarthost.Deliver(t.Context(), w.route(smarthost.DomainName), e, outgoing(t, message))); got != "a@desk.test "+c.want {
+					t.Errorf("got %s, want %s", got, c.want)
+				}
+			})
+		}
+	}
+}
+
 // TestOpportunisticTLSThatBreaks goes on in clear, once.
 func TestOpportunisticTLSThatBreaks(t *testing.T) {
 	w := newWorld(t, "desk.test. A 203.0.113.1")

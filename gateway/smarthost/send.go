@@ -94,7 +94,7 @@ func (c *connection) unfit(e Envelope, message []byte) (Result, bool) {
 
 // needsRequireTLS says which half of RFC 8689, section 4.2.1 is missing. Another server may have it.
 func (c *connection) needsRequireTLS() Result {
-	r := Result{Outcome: Failed, Code: "5.7.30", next: true, Reply: "the message demands REQUIRETLS, which the mail server does not offer"}
+	r := Result{Outcome: Failed, Code: noRequireTLS, next: true, Reply: "the message demands REQUIRETLS, which the mail server does not offer"}
 	if !c.guard.proven {
 		r.Reply = "the message demands REQUIRETLS, and the connection to the mail server is " + c.protection + ", without proof of whose it is"
 	}

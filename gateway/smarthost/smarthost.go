@@ -106,10 +106,20 @@ func Send(ctx context.Context, hop Hop, e Envelope, o pgpmime.Outgoing) []Result
 	}
 	c, err := dial(ctx, hop)
 	if err != nil {
-		return all(e, classify("connect", err))
+		return all(e, e.notConnected(err))
 	}
 	defer c.close()
 	return c.send(e, o.Bytes())
+}
+
+// notConnected is the result of an attempt that came to no dialogue. A message that demands REQUIRETLS does not wait for
+// a server without TLS (RFC 8689, section 4.2.1).
+func (e Envelope) notConnected(err error) Result {
+	r := classify("connect", err)
+	if e.RequireTLS && r.Code == tlsMissing {
+		r.Outcome, r.Code, r.Reply = Failed, noRequireTLS, "the message demands REQUIRETLS: "+r.Reply
+	}
+	return r
 }
 
 // Check connects, negotiates TLS and authenticates, and says in one sentence what is wrong and what to do.
