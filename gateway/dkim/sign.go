@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-msgauth/dkim"
@@ -14,7 +15,7 @@ import (
 // minSigningRSA is the size of RSA keys for signing, in bits (RFC 8301, section 3.2: SHOULD).
 const minSigningRSA = 2048
 
-// alone are the fields that must not occur twice. They are signed once more than they occur.
+// alone are the fields that must not occur twice. They are signed once more than they occur, so that nobody can add one.
 func alone() []string {
 	return []string{"From", "Subject", "To", "Date", "Message-ID", "MIME-Version", "Content-Type"}
 }
@@ -91,17 +92,21 @@ const maxOccurrences = 3
 // signedFields lists what is signed: each field once per occurrence, and those that must stand alone once more.
 func signedFields(header map[string][]string) []string {
 	var fields []string
-	add := func(names []string, more int) {
-		for _, name := range names {
-			for range min(len(header[strings.ToLower(name)]), maxOccurrences) + more {
-				fields = append(fields, name)
-			}
+	for _, name := range append(alone(), others()...) {
+		times := min(len(header[strings.ToLower(name)]), maxOccurrences)
+		if slices.Contains(alone(), name) && (times > 0 || !supplied(name)) {
+			times++
+		}
+		for range times {
+			fields = append(fields, name)
 		}
 	}
-	add(alone(), 1)
-	add(others(), 0)
 	return fields
 }
+
+// supplied tells whether mail servers add a field where it is missing (RFC 6409, section 8). QUIRK: Postfix does so for
+// mail of its own network, and a signature over the absence of the field would break there.
+func supplied(name string) bool { return name == "Date" || name == "Message-ID" }
 
 // Limits of a header that is looked at.
 const (
