@@ -43,6 +43,12 @@ type Account struct {
 	// same tokens before anything else happens.
 	Keep func(ctx context.Context, t Tokens) error
 
+	// Load returns what was kept last. Several nodes that share one store need it: it is called before each request, so
+	// that nobody uses a refresh token that another node has used already, and each node sees that somebody agreed again.
+	// Two nodes that renew at the same instant are not told apart; Keep's owner may hold a lock around Token for that.
+	// Nil means that this process is alone.
+	Load func(ctx context.Context) (Tokens, error)
+
 	HTTP *http.Client     // nil means one with a limit of 30 s; redirections are never followed
 	Now  func() time.Time // nil means time.Now
 }
@@ -51,7 +57,7 @@ type Account struct {
 type Tokens struct {
 	Access  string
 	Refresh string
-	Issued  time.Time
+	Issued  time.Time // to the millisecond
 	Expires time.Time // zero: the server did not say, so an hour is assumed
 	Refused string    // the refusal that only a person can mend, in words; "" when there is none
 }

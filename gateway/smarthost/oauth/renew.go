@@ -16,10 +16,14 @@ import (
 // renew makes one request to the token server, or stores what the last one brought.
 func (s *Source) renew(ctx context.Context) {
 	s.mu.Lock()
-	unkept, refresh := s.unkept, s.tokens.Refresh
+	unkept := s.unkept
 	s.mu.Unlock()
 	if unkept {
 		s.keep(ctx) //nolint:errcheck // noted
+		return
+	}
+	refresh, needed := s.reload(ctx)
+	if !needed {
 		return
 	}
 	fresh, err := s.ask(ctx, refresh)
@@ -29,6 +33,44 @@ func (s *Source) renew(ctx context.Context) {
 	}
 	s.took(fresh)
 	s.keep(ctx) //nolint:errcheck // noted
+}
+
+// reload takes over what others have kept, and tells with which refresh token a request is still needed.
+func (s *Source) reload(ctx context.Context) (refresh string, needed bool) {
+	if s.account.Load == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.tokens.Refresh, true
+	}
+	kept, err := s.account.Load(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.problem = "the stored OAuth tokens cannot be read"
+		s.rest()
+		return "", false
+	}
+	s.adopt(kept)
+	now := s.account.Now()
+	return s.tokens.Refresh, s.tokens.Refused == "" && (s.tokens.Access == "" || !now.Before(s.due()))
+}
+
+// adopt replaces what is known by what was kept since. A refusal that could not be kept stays.
+func (s *Source) adopt(kept Tokens) {
+	same := kept.Refresh == s.tokens.Refresh && kept.Issued.Equal(s.tokens.Issued)
+	if same && kept.Refused == "" {
+		return
+	}
+	if kept.Access == s.bad {
+		kept.Access = ""
+	}
+	s.tokens, s.problem = kept, kept.Refused
+}
+
+// rest begins a pause, longer than the last one.
+func (s *Source) rest() {
+	s.pause = min(max(firstPause, 2*s.pause), longest)
+	s.retryAt = s.account.Now().Add(s.pause)
 }
 
 // ask asks for tokens by client credentials or with a refresh token. The library's own refresh leaves the scope out,
@@ -63,7 +105,7 @@ func (s *Source) ask(ctx context.Context, refresh string) (Tokens, error) {
 
 // tokensOf measures the life of a token by our own clock.
 func (s *Source) tokensOf(token *oauth2.Token) Tokens {
-	t := Tokens{Access: token.AccessToken, Refresh: token.RefreshToken, Issued: s.account.Now()}
+	t := Tokens{Access: token.AccessToken, Refresh: token.RefreshToken, Issued: s.account.Now().Truncate(time.Millisecond)}
 	if !token.Expiry.IsZero() {
 		t.Expires = t.Issued.Add(time.Until(token.Expiry).Round(time.Second))
 	}
@@ -104,8 +146,7 @@ func (s *Source) failed(ctx context.Context, err error) {
 	if forGood {
 		s.tokens.Refused = sentence
 	} else {
-		s.pause = min(max(firstPause, 2*s.pause), longest)
-		s.retryAt = s.account.Now().Add(s.pause)
+		s.rest()
 	}
 	t := s.tokens
 	s.mu.Unlock()

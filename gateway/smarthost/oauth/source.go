@@ -27,7 +27,8 @@ type Source struct {
 	flights singleflight.Group
 	mu      sync.Mutex
 	tokens  Tokens
-	unkept  bool // tokens came and are not stored yet
+	unkept  bool   // tokens came and are not stored yet
+	bad     string // the access token that a mail server refused
 	problem string
 	pause   time.Duration
 	retryAt time.Time
@@ -71,7 +72,7 @@ func (s *Source) ready() (token string, err error, done bool) {
 		return "", nil, false
 	case s.tokens.Access != "" && now.Before(s.due()):
 		return s.tokens.Access, nil, true
-	case s.tokens.Refused == "" && !now.Before(s.retryAt):
+	case !now.Before(s.retryAt) && (s.tokens.Refused == "" || s.account.Load != nil):
 		return "", nil, false
 	}
 	token, err = s.usable(now)
@@ -122,7 +123,7 @@ func (s *Source) Refused(token string) {
 		s.problem = "the mail server refuses the login with a token that is new; check that the token is for this mailbox and this server"
 		s.retryAt = now.Add(longest)
 	}
-	s.tokens.Access = ""
+	s.bad, s.tokens.Access = s.tokens.Access, ""
 }
 
 // State says how the account stands.
@@ -146,7 +147,7 @@ func (s *Source) State() State {
 
 // Replace takes tokens that a person agreed to, and ends a refusal. They are kept first.
 func (s *Source) Replace(ctx context.Context, t Tokens) error {
-	t.Refused = ""
+	t.Refused, t.Issued = "", s.account.Now().Truncate(time.Millisecond)
 	s.took(t)
 	return s.keep(ctx)
 }

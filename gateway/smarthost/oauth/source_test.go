@@ -210,3 +210,42 @@ func TestDeviceCode(t *testing.T) {
 		})
 	}
 }
+
+// TestTwoNodes share one store: the second goes on with what the first has kept, and sees that somebody agreed again.
+func TestTwoNodes(t *testing.T) {
+	web := newServer(t)
+	account := web.account(oauth.RefreshToken)
+	web.kept = []oauth.Tokens{{Refresh: "refresh-0"}}
+	account.Load = func(context.Context) (oauth.Tokens, error) {
+		web.mu.Lock()
+		defer web.mu.Unlock()
+		return web.kept[len(web.kept)-1], web.keep
+	}
+	one, two := oauth.New(account, web.kept[0]), oauth.New(account, web.kept[0])
+	expect(t, one, "the first", "access-1")
+	expect(t, two, "the second", "access-1")
+	web.later(time.Hour)
+	expect(t, two, "the second, an hour later", "access-2")
+	expect(t, one, "the first then", "access-2")
+	web.later(10 * time.Minute)
+	one.Refused("access-2")
+	expect(t, one, "the first after a refusal", "access-3")
+	web.change(func() { web.revoked = true })
+	web.later(time.Hour)
+	expect(t, one, "the first when it is over", "the OAuth token server no longer grants access")
+	before := web.requests()
+	expect(t, two, "the second then", "the OAuth token server no longer grants access")
+	expect(t, one, "the first again", "the OAuth token server no longer grants access")
+	if web.requests() != before {
+		t.Errorf("%d requests more", web.requests()-before)
+	}
+	web.change(func() { web.revoked, web.keep = false, errDisk })
+	expect(t, two, "without the store", "the stored OAuth tokens cannot be read")
+	web.change(func() { web.keep = nil })
+	if err := one.Replace(t.Context(), oauth.Tokens{Refresh: web.refresh}); err != nil {
+		t.Fatal(err)
+	}
+	web.later(time.Minute)
+	expect(t, two, "the second after somebody agreed at the first", "access-4")
+	expect(t, one, "and the first", "access-4")
+}
