@@ -31,7 +31,7 @@ const hiddenSubject = "[...]"
 // The fields must have been written for the way (asciiFields).
 func protectHeader(message []field, hide headerPolicy) (outer, inner []field) {
 	var records []field
-	subjects := 0
+	subjects, secret := 0, hide.secretOf(first(message, "subject"))
 	for _, f := range message {
 		f, ok := leaving(f)
 		if ok && f.name == "subject" {
@@ -42,6 +42,9 @@ func protectHeader(message []field, hide headerPolicy) (outer, inner []field) {
 			continue
 		}
 		outside, visible := hide.outside(f)
+		if visible && secret != "" {
+			outside, visible = without(secret, outside)
+		}
 		if visible {
 			outer = append(outer, outside)
 		}

@@ -246,3 +246,36 @@ func TestTextField(t *testing.T) {
 		}
 	}
 }
+
+// TestAHiddenSubjectIsRepeatedNowhere: other fields that hold it stay inside, and what servers wrote about it goes.
+func TestAHiddenSubjectIsRepeatedNowhere(t *testing.T) {
+	message := fieldsOf(`DKIM-Signature: v=1; d=desk.test; z=Subject:Top=20Secret
+X-Spam-Report: subject "top secret" looks odd
+From: Top Secret <boss@desk.test>
+To: alice@customer.test
+Subject: Re: [Ticket#67002] Top
+ Secret
+In-Reply-To: Your message "Top Secret" <1@customer.test>
+References: <0@customer.test>
+X-Ticket-Title: =?utf-8?q?Top_Secret?=
+X-Topic: weather
+`)
+	outer, inner := protectHeader(message, headerPolicy{Encrypted: true, HideSubject: true, KeepTicket: true})
+	if got, want := textOf(outer), `From: Top Secret <boss@desk.test>
+To: alice@customer.test
+Subject: [Ticket#67002] [...]
+In-Reply-To: <1@customer.test>
+References: <0@customer.test>
+X-Topic: weather
+`; got != want {
+		t.Errorf("outside is\n%s", got)
+	}
+	if len(named(inner, "x-ticket-title")) != 1 {
+		t.Errorf("inside is\n%s", textOf(inner))
+	}
+	for _, subject := range []string{"Re: x", "[Ticket#67002]", ""} { // too short to be told from other words
+		if secret := (headerPolicy{Encrypted: true, HideSubject: true}).secretOf(subject); secret != "" {
+			t.Errorf("%q: the secret is %q", subject, secret)
+		}
+	}
+}
