@@ -8,7 +8,7 @@
 // domain answers for this message; whether that domain has to do with the author is the caller's question (DMARC's
 // alignment). A message with two From fields, or two of another field that must stand alone, passes for nobody.
 //
-// The signatures' times are compared with this machine's clock. Nothing is cached here.
+// A signature's expiry is compared with this machine's clock. Nothing is cached here.
 package dkim
 
 import (

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve"
@@ -16,7 +15,6 @@ import (
 const (
 	maxSignatures = 10
 	maxKeyRecord  = 4096 // bytes; the key in it stays cheap to use
-	maxSkew       = time.Hour
 )
 
 // Verify judges the signatures of a message as it arrived, before anything was added to it. There is one result for each
@@ -64,8 +62,6 @@ func judge(v *dkim.Verification, tags map[string]string, keys *keyring, twice st
 		return refuse(Fail, v.Err.Error())
 	case twice != "":
 		return refuse(PermError, "the message has more than one "+twice+" field")
-	case v.Time.After(time.Now().Add(maxSkew)):
-		return refuse(Neutral, "the signature is from the future")
 	case flagged(key, "s") && !strings.EqualFold(domainOf(v.Identifier), v.Domain):
 		return refuse(PermError, "the key is not for names below its domain")
 	}
