@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/smarthost"
+	"github.com/sealgate/sealgate/gateway/smarthost/oauth"
 )
 
 // tokens is a source of one token that counts its refusals.
@@ -183,3 +184,6 @@ func TestParsePin(t *testing.T) {
 		}
 	}
 }
+
+// An account's tokens are a source for the login.
+var _ smarthost.TokenSource = (*oauth.Source)(nil)

@@ -14,6 +14,9 @@
 // What the hop cannot take is said before anything is sent: its size (5.3.4), 8-bit content (5.6.3), addresses and headers
 // outside ASCII (5.6.7; a domain alone is written as A-labels instead), REQUIRETLS (5.7.30). DSN parameters are carried on
 // where the hop offers DSN; Result.DSN tells the queue where it does not. BDAT is not used.
+//
+// Its children know one thing each: resolve asks the DNS, mtasts keeps the policies of domains, oauth keeps the token of a
+// login (an oauth.Source is a TokenSource).
 package smarthost
 
 import (

@@ -61,9 +61,6 @@ func (s *Source) adopt(kept Tokens) {
 	if same && kept.Refused == "" {
 		return
 	}
-	if kept.Access == s.bad {
-		kept.Access = ""
-	}
 	s.tokens, s.problem = kept, kept.Refused
 }
 

@@ -27,8 +27,7 @@ type Source struct {
 	flights singleflight.Group
 	mu      sync.Mutex
 	tokens  Tokens
-	unkept  bool   // tokens came and are not stored yet
-	bad     string // the access token that a mail server refused
+	unkept  bool // tokens came and are not stored yet
 	problem string
 	pause   time.Duration
 	retryAt time.Time
@@ -123,7 +122,7 @@ func (s *Source) Refused(token string) {
 		s.problem = "the mail server refuses the login with a token that is new; check that the token is for this mailbox and this server"
 		s.retryAt = now.Add(longest)
 	}
-	s.bad, s.tokens.Access = s.tokens.Access, ""
+	s.tokens.Access = "" // what was kept is the same, and is not taken over again
 }
 
 // State says how the account stands.
