@@ -106,6 +106,25 @@ func twoPartsOf(root placed, want string) error {
 	case len(root.parts) != 2 || !root.closed:
 		return errors.New("the message has not two parts")
 	}
+	return nothingAround(root)
+}
+
+// nothingAround checks that a multipart has neither preamble nor epilogue, where anything could stand in clear.
+func nothingAround(root placed) error {
+	delimiter := "--" + root.params["boundary"]
+	first, last := delimiter+lineEnd, delimiter+"--"+lineEnd
+	content := root.content()
+	beginning, err := content.beginning(len(first))
+	if err != nil {
+		return err
+	}
+	end, err := content.slice(max(0, content.Size()-int64(len(last))), content.Size()).Bytes()
+	if err != nil {
+		return err
+	}
+	if string(beginning) != first || string(end) != last {
+		return errors.New("there is text around the parts")
+	}
 	return nil
 }
 
@@ -157,7 +176,7 @@ func onlyArmor(body Message) error {
 		return err
 	}
 	lines.end()
-	if string(beginning) != beginMessage || !lines.ended || lines.after {
+	if string(beginning) != beginMessage || !lines.ended || lines.after || lines.headed {
 		return errors.New("there is something else than an OpenPGP message")
 	}
 	binary, ok := dearmor(body.Reader(), armor.Message)
@@ -167,17 +186,19 @@ func onlyArmor(body Message) error {
 	return onlyForRecipients(binary)
 }
 
-// armorLines is a writer that looks for the line that ends armor, and for anything but blanks after it.
+// armorLines is a writer that looks for the line that ends armor, for anything but blanks after it, and for armor headers,
+// which are in clear; we write none.
 type armorLines struct {
-	line         []byte
-	ended, after bool
+	line                 []byte
+	seen                 int // whole lines, up to 2
+	ended, after, headed bool
 }
 
 func (a *armorLines) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		l := firstLine(rest)
 		rest = rest[len(l):]
-		if whole := l[len(l)-1] == '\n' && len(a.line) == 0; whole && l[0] != '-' && !a.ended {
+		if whole := l[len(l)-1] == '\n' && len(a.line) == 0; whole && l[0] != '-' && !a.ended && a.seen > 1 {
 			continue // base64
 		}
 		if a.line = append(a.line, l[:min(len(l), 100)]...); l[len(l)-1] != '\n' {
@@ -190,6 +211,8 @@ func (a *armorLines) Write(p []byte) (int, error) {
 
 // end looks at the line.
 func (a *armorLines) end() {
+	a.headed = a.headed || a.seen == 1 && len(bytes.TrimSpace(a.line)) > 0
+	a.seen = min(a.seen+1, 2)
 	a.after = a.after || (a.ended && len(bytes.TrimSpace(a.line)) > 0)
 	a.ended = a.ended || string(bytes.TrimSpace(a.line)) == endMessage
 	a.line = a.line[:0]
@@ -202,13 +225,18 @@ func isClearsigned(root placed) error {
 		return err
 	}
 	text := decodeTransfer(root.encoding(), content)
-	if found := blocks(text); !whole(text, found) || found[0].kind != KindClearsigned {
+	found := blocks(text)
+	if !whole(text, found) || found[0].kind != KindClearsigned {
 		return errors.New("the text is not signed")
+	}
+	signed, err := pgp.ReadClearsigned(text)
+	if count, known := pgp.CountSignatures(signed.Signature); err != nil || count == 0 || count != known {
+		return errors.New("the text holds no signature")
 	}
 	return nil
 }
 
-// onlyForRecipients checks that an OpenPGP message begins with session keys for recipients and that protected data follow.
+// onlyForRecipients checks that an OpenPGP message is session keys for recipients and protected data, and nothing else.
 func onlyForRecipients(message io.Reader) error {
 	packets := packet.NewReader(message)
 	for recipients := 0; ; recipients++ {
@@ -221,6 +249,12 @@ func onlyForRecipients(message io.Reader) error {
 		case *packet.SymmetricallyEncrypted:
 			if recipients == 0 || !p.IntegrityProtected {
 				return errors.New("the OpenPGP message has no recipients or no integrity protection")
+			}
+			if _, err := io.Copy(io.Discard, p.Contents); err != nil {
+				return errors.New("the OpenPGP message is not complete")
+			}
+			if _, err := packets.Next(); err != io.EOF {
+				return errors.New("something follows the encrypted data")
 			}
 			return nil
 		default:

@@ -204,6 +204,12 @@ func TestRestoreChecksTheForm(t *testing.T) {
 		{"signed as encrypted", pgpmime.SignedEncrypted, signed, false},
 		{"cut", pgpmime.Encrypted, encrypted[:len(encrypted)-400], false},
 		{"literal as encrypted", pgpmime.Encrypted, bytes.ReplaceAll(signed, []byte("multipart/signed"), []byte("multipart/encrypted")), false},
+		{"text before the parts", pgpmime.Encrypted, bytes.Replace(encrypted, []byte("\r\n\r\n--"), []byte("\r\n\r\nPLAIN\r\n--"), 1), false},
+		{"text after the parts", pgpmime.Encrypted, append(bytes.Clone(encrypted), "PLAIN\r\n"...), false},
+		{"text in the armor's header", pgpmime.Encrypted, bytes.Replace(encrypted, []byte("MESSAGE-----\r\n"), []byte("MESSAGE-----\r\nComment: PLAIN\r\n"), 1), false},
+		{"ciphertext alone", pgpmime.Encrypted, []byte(header + rawEncrypted(t, encryptedPackets(t, secretText, desk, nil))), true},
+		{"text behind the ciphertext", pgpmime.Encrypted, []byte(header + rawEncrypted(t, append(encryptedPackets(t, secretText, desk, nil), literal(t)...))), false},
+		{"beginning of a signed text", pgpmime.Signed, []byte(header + "Content-Type: text/plain\r\n\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256\r\n\r\nPLAIN\r\n"), false},
 		{"nothing", pgpmime.Clear, nil, false},
 		{"no protection", "", clear, false},
 	} {
