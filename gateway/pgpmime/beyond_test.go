@@ -1,9 +1,11 @@
 package pgpmime_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 )
 
@@ -38,5 +40,29 @@ func TestATextTooLargeToLookAtIsNotDropped(t *testing.T) {
 	o := open(t, []byte(message), c.keys)
 	if !strings.Contains(string(o.Message), "Read me") {
 		t.Errorf("what came beside is gone, and the verdict says %s", o.Verdict)
+	}
+}
+
+// TestOneSidecarIsReadForAFile: however many signatures claim a file, it is read once.
+func TestOneSidecarIsReadForAFile(t *testing.T) {
+	c := newCast(t)
+	file := "the invoice"
+	var b bytes.Buffer
+	if err := openpgp.ArmoredDetachSign(&b, []*openpgp.Entity{c.people["alice"]}, strings.NewReader(file), &openpgp.SignParams{Config: configAt(now)}); err != nil {
+		t.Fatal(err)
+	}
+	sig := b.String()
+	part := func(name, content string) string {
+		return "--b\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=\"" + name + "\"\r\n\r\n" + content + "\r\n"
+	}
+	message := header + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part("a.txt", file) + strings.Repeat(part("a.txt.sig", sig)+part("a.txt.asc", sig), 10) + "--b--\r\n"
+	sidecars := 0
+	for _, l := range open(t, []byte(message), c.keys).Verdict.Layers {
+		if l.Kind == pgpmime.KindSidecar {
+			sidecars++
+		}
+	}
+	if sidecars != 1 {
+		t.Errorf("%d sidecars were read", sidecars)
 	}
 }

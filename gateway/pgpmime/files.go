@@ -89,7 +89,7 @@ func (e *entity) fileName() string {
 
 // sidecars verifies the files of a multipart that have a signature beside them.
 func (d *deeper) sidecars(e placed, part string) {
-	files := map[string]int{}
+	files, taken := map[string]int{}, map[int]bool{}
 	for i, p := range e.parts {
 		if name := p.fileName(); name != "" {
 			files[name] = i
@@ -98,7 +98,7 @@ func (d *deeper) sidecars(e placed, part string) {
 	for i, p := range e.parts {
 		name := p.fileName()
 		signed, is := files[strings.TrimSuffix(name, path.Ext(name))]
-		if !is || !hasEnding(name, []string{".sig", ".asc"}) || signed == i || d.count >= maxLayers {
+		if !is || !hasEnding(name, []string{".sig", ".asc"}) || signed == i || taken[signed] || d.count >= maxLayers {
 			continue
 		}
 		signature, _, ok := d.op.signature(e.part(i))
@@ -108,7 +108,7 @@ func (d *deeper) sidecars(e placed, part string) {
 		if d.sidecar == nil {
 			d.sidecar = map[*entity]bool{}
 		}
-		d.sidecar[e.parts[i]] = true
+		d.sidecar[e.parts[i]], taken[signed] = true, true // a file is read for one sidecar only
 		l := Layer{Kind: KindSidecar, Part: partBelow(part, signed+1)}
 		file := e.part(signed)
 		l.judged(d.op.verify(decoded(file.encoding(), file.content().Reader()), signature))

@@ -168,11 +168,13 @@ func forOthers(outer, inner []field) bool {
 	}
 	signed := append(addressesOf(inner, "to"), addressesOf(inner, "cc")...)
 	shown := append(addressesOf(outer, "to"), addressesOf(outer, "cc")...)
+	outside := make(map[string]bool, len(shown))
+	for _, a := range shown {
+		outside[folded(a)] = true
+	}
 	for _, a := range signed {
-		for _, b := range shown {
-			if sameAddress(a, b) {
-				return false
-			}
+		if outside[folded(a)] {
+			return false
 		}
 	}
 	return len(signed) > 0 && len(shown) > 0
