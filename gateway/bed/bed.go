@@ -80,7 +80,7 @@ func debianPackage(program string) string {
 	packages := map[string]string{
 		"dovecot": "dovecot-imapd dovecot-lmtpd", "doveadm": "dovecot-imapd",
 		"gpg": "gnupg", "gpgconf": "gnupg", "ruby": "ruby ruby-mail", "mbsync": "isync", "rnpkeys": "rnp",
-		"node": "nodejs", "ip": "iproute2", "zbarimg": "zbar-tools",
+		"node": "nodejs", "ip": "iproute2", "zbarimg": "zbar-tools", "dkimverify": "python3-dkim", "dkimsign": "python3-dkim", "opendkim-testmsg": "opendkim-tools",
 		"rt-server": "rt5-standalone", "rt-mailgate-5": "rt5-clients", "rt-setup-database-5": "request-tracker5 rt5-db-sqlite",
 		"smtp-sink": "postfix", "smtp-source": "postfix", "postqueue": "postfix",
 		"softhsm2-util": "softhsm2", "pkcs11-tool": "opensc", "initdb": "postgresql",
