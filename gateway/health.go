@@ -67,23 +67,33 @@ func (g *Gateway) Forecast(ctx context.Context, a Actor) (Forecast, error) {
 	return f, nil
 }
 
-func (g *Gateway) forecast(ctx context.Context, a Actor) (Forecast, error) {
-	now := g.Now()
-	seen, err := g.ListGroups(ctx, a)
+// EndingCertificates is the first part of a forecast alone, for pages that are opened all the time.
+func (g *Gateway) EndingCertificates(ctx context.Context, a Actor) ([]EndingCertificate, error) {
+	if a.Role == "" {
+		return nil, ErrForbidden
+	}
+	seen, written, err := g.sight(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("ending certificates: %w", err)
+	}
+	return g.endings(ctx, seen, written)
+}
+
+// sight is what an actor may see: groups, and whom they wrote to lately.
+func (g *Gateway) sight(ctx context.Context, a Actor) (seen []groups.Group, written []archive.Correspondent, err error) {
+	if seen, err = g.ListGroups(ctx, a); err != nil {
+		return nil, nil, err
+	}
+	written, err = g.Archive.Correspondents(ctx, a.scope(), g.Now().Add(-hindsight))
+	return seen, withoutOurs(written, seen), err
+}
+
+func (g *Gateway) forecast(ctx context.Context, a Actor) (f Forecast, err error) {
+	seen, written, err := g.sight(ctx, a)
 	if err != nil {
 		return Forecast{}, err
 	}
-	written, err := g.Archive.Correspondents(ctx, a.scope(), now.Add(-hindsight))
-	if err != nil {
-		return Forecast{}, err
-	}
-	written = withoutOurs(written, seen)
-	ending, err := g.Keyring.Ending(ctx, now.Add(-hindsight), now.Add(foresight), now)
-	if err != nil {
-		return Forecast{}, err
-	}
-	var f Forecast
-	if f.Ending, err = g.endings(ctx, ending, seen, written); err != nil {
+	if f.Ending, err = g.endings(ctx, seen, written); err != nil {
 		return Forecast{}, err
 	}
 	if f.Missing, err = g.missing(ctx, seen, written[:min(len(written), maxCorrespondents)]); err != nil {
@@ -105,24 +115,29 @@ func withoutOurs(written []archive.Correspondent, all []groups.Group) []archive.
 }
 
 // endings says whom the end of each certificate concerns, and what takes its place.
-func (g *Gateway) endings(ctx context.Context, ending []*keyring.Certificate, seen []groups.Group, written []archive.Correspondent) ([]EndingCertificate, error) {
+func (g *Gateway) endings(ctx context.Context, seen []groups.Group, written []archive.Correspondent) ([]EndingCertificate, error) {
+	now := g.Now()
+	ending, err := g.Keyring.Ending(ctx, now.Add(-hindsight), now.Add(foresight), now)
+	if err != nil {
+		return nil, err
+	}
 	var addresses []string
 	for _, c := range ending {
 		addresses = append(addresses, c.Addresses()...)
 	}
-	candidates, err := g.Keyring.ByAddress(ctx, unique(addresses), g.Now())
+	candidates, err := g.Keyring.ByAddress(ctx, unique(addresses), now)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]EndingCertificate, 0, len(ending))
 	for _, c := range ending {
-		e := EndingCertificate{Certificate: c, Ends: c.Breaks(g.Now())}
-		if e.Ends.IsZero() || e.Ends.After(g.Now().Add(foresight)) { // a change made this very second does not count yet
+		e := EndingCertificate{Certificate: c, Ends: c.Breaks(now)}
+		if e.Ends.IsZero() || e.Ends.After(now.Add(foresight)) { // a change made this very second does not count yet
 			continue
 		}
-		e.Days = wholeDays(e.Ends.Sub(g.Now()))
+		e.Days = wholeDays(e.Ends.Sub(now))
 		e.Groups, e.Own = concerned(c, seen, written)
-		e.Successor = successor(c, candidates, e.Own, laterOf(e.Ends, g.Now()).Add(time.Second))
+		e.Successor = successor(c, candidates, e.Own, laterOf(e.Ends, now).Add(time.Second))
 		all = append(all, e)
 	}
 	slices.SortStableFunc(all, func(a, b EndingCertificate) int { return a.Ends.Compare(b.Ends) })

@@ -45,6 +45,7 @@ func TestRoles(t *testing.T) {
 		{"verify the log", "admin auditor", func(a gateway.Actor) error { _, err := h.VerifyActivity(ctx, a); return err }},
 		{"forecast", "admin agent auditor", func(a gateway.Actor) error { _, err := h.Forecast(ctx, a); return err }},
 		{"explain", "admin agent", func(a gateway.Actor) error { _, err := h.Explain(ctx, a, gateway.ExplainRequest{}); return err }},
+		{"ending certificates", "admin agent auditor", func(a gateway.Actor) error { _, err := h.EndingCertificates(ctx, a); return err }},
 		{"warn owners", "admin", func(a gateway.Actor) error { _, err := h.WarnOwners(ctx, a); return err }},
 		{"import", "admin", func(a gateway.Actor) error {
 			_, err := h.ImportCertificates(ctx, a, gateway.ImportRequest{})

@@ -128,11 +128,11 @@ func (v *visit) adminConcerns(p *overviewPage) error {
 	if n := v.countWaiting(); n > 0 {
 		p.Concerns = append(p.Concerns, concern{"warn", counted(int(n), "certificate waits", "certificates wait") + " for your approval; nothing is encrypted to what waits.", "Compare and decide", "/keyring/waiting"})
 	}
-	f, err := v.Gateway.Forecast(v.r.Context(), v.actor())
+	ending, err := v.Gateway.EndingCertificates(v.r.Context(), v.actor())
 	if err != nil {
 		return err
 	}
-	p.Concerns = append(p.Concerns, endingConcerns(f)...)
+	p.Concerns = append(p.Concerns, endingConcerns(ending)...)
 	return nil
 }
 
@@ -140,9 +140,9 @@ func (v *visit) adminConcerns(p *overviewPage) error {
 const shownEnding = 3
 
 // endingConcerns are certificates that end soon, or have ended, while somebody needs them.
-func endingConcerns(f gateway.Forecast) []concern {
+func endingConcerns(ending []gateway.EndingCertificate) []concern {
 	var found []concern
-	for _, e := range f.Ending {
+	for _, e := range ending {
 		if e.Successor == "" && e.Days <= soonDays && (e.Days >= 0 || len(e.Groups) > 0) {
 			found = append(found, concern{"warn", e.Sentence(), "Look at the certificate", "/keyring/" + e.Fingerprint})
 		}
