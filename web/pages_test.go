@@ -107,7 +107,7 @@ func TestStrangersUserIDIsHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range found {
-		for _, path := range []string{"/keyring", "/keyring/" + c.Fingerprint, "/keyring/" + c.Fingerprint + "/delete", "/keyring?q=<script>alert(1)"} {
+		for _, path := range []string{"/keyring", "/keyring/" + c.Fingerprint, "/keyring/" + c.Fingerprint + "/delete", "/keyring?q=<script>alert(1)", "/", "/keyring/forecast", "/keyring/waiting", "/discovery"} {
 			if page := v.get(path); page.status != http.StatusOK || strings.Contains(page.body, "<script>alert") {
 				t.Errorf("%s: %d\n%s", path, page.status, page.body)
 			}
