@@ -25,6 +25,7 @@ const (
 // Forecast tells what of the certificates will need a hand, or does already.
 type Forecast struct {
 	Ending  []EndingCertificate // the first to end first; what ended in the last 30 days too
+	Keyless []KeylessAddress
 	Missing []MissingCertificate
 	Waiting []WaitingKey
 }
@@ -37,6 +38,15 @@ type EndingCertificate struct {
 	Own       bool           // a group writes with it
 	Groups    []groups.Group // that write with it, or wrote to it in the last 30 days
 	Successor string         // fingerprint of a certificate that serves all of its addresses when it ends; "" for none
+}
+
+// KeylessAddress is a sender address of a group that has no key to sign with, for another reason than a certificate among
+// Ending.
+type KeylessAddress struct {
+	Group   groups.Group
+	Address string
+	Problem string // why, in words
+	Held    bool   // a secret key is held, and cannot be used any more, or not yet
 }
 
 // MissingCertificate is an address that a group wrote to in the last 30 days, and that nothing can be encrypted to now.
@@ -94,6 +104,9 @@ func (g *Gateway) forecast(ctx context.Context, a Actor) (f Forecast, err error)
 		return Forecast{}, err
 	}
 	if f.Ending, err = g.endings(ctx, seen, written); err != nil {
+		return Forecast{}, err
+	}
+	if f.Keyless, err = g.keyless(ctx, seen, f.Ending); err != nil {
 		return Forecast{}, err
 	}
 	if f.Missing, err = g.missing(ctx, seen, written[:min(len(written), maxCorrespondents)]); err != nil {
@@ -195,6 +208,34 @@ func successor(c *keyring.Certificate, candidates map[string][]*keyring.Certific
 		}
 	}
 	return ""
+}
+
+// keyless finds the sender addresses that nothing can be signed as, such as after the revocation of their only key. What has
+// ended is told among ending.
+func (g *Gateway) keyless(ctx context.Context, seen []groups.Group, ending []EndingCertificate) ([]KeylessAddress, error) {
+	var addresses []string
+	for _, group := range seen {
+		addresses = append(addresses, group.Addresses...)
+	}
+	own, err := g.Keyring.ByAddress(ctx, addresses, g.Now())
+	if err != nil {
+		return nil, err
+	}
+	var all []KeylessAddress
+	for _, group := range seen {
+		for _, address := range group.Addresses {
+			told := slices.ContainsFunc(ending, func(e EndingCertificate) bool {
+				return e.Own && e.Days < 0 && contains(e.Addresses(), address)
+			})
+			signer, problem := signerAmong(own[address], address, g.Now())
+			if signer != "" || told {
+				continue
+			}
+			held := slices.ContainsFunc(own[address], func(c *keyring.Certificate) bool { return c.HasSecret })
+			all = append(all, KeylessAddress{group, address, problem, held})
+		}
+	}
+	return all, nil
 }
 
 // missing finds the addresses that nothing can be encrypted to, those written to last first.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/groups"
+	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
 )
@@ -83,6 +84,27 @@ func TestForecast(t *testing.T) {
 	}
 	if _, err := h.Forecast(t.Context(), gateway.Actor{}); !errors.Is(err, gateway.ErrForbidden) {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+// A group whose only key was revoked can neither sign nor be written to: that is said, once by mail too.
+func TestARevokedOwnKeyIsForetold(t *testing.T) {
+	h := newHouse(t, owners("olga@owners.test"))
+	if f := h.forecasts(h.admin); len(f.Keyless) != 0 {
+		t.Errorf("with its key: %+v", f.Keyless)
+	}
+	if _, err := h.RevokeKey(t.Context(), h.admin, h.own.Fingerprint, keyring.Compromised, ""); err != nil {
+		t.Fatal(err)
+	}
+	h.passes(time.Minute)
+	f := h.forecasts(h.agent)
+	if len(f.Keyless) != 1 || !f.Keyless[0].Held || !strings.Contains(f.Keyless[0].Sentence(), "neither sign as support@desk.test") || !strings.Contains(f.Keyless[0].Problem, "revoked") {
+		t.Errorf("revoked: %+v", f.Keyless)
+	}
+	for _, want := range []int{1, 0} {
+		if r, err := h.WarnOwners(t.Context(), h.admin); err != nil || r != (gateway.WarningReport{Sent: want}) {
+			t.Errorf("%+v, %v; want %d", r, err, want)
+		}
 	}
 }
 

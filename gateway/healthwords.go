@@ -56,6 +56,11 @@ func daysInWords(days int) string {
 	return fmt.Sprintf("%d days ago", -days-1)
 }
 
+// Sentence says what a group cannot do as an address, why, and what to do.
+func (k KeylessAddress) Sentence() string {
+	return fmt.Sprintf("Group %s can neither sign as %s nor have mail encrypted to it: %s. Generate a key for it, or import one.", k.Group.Name, k.Address, k.Problem)
+}
+
 // Sentence says whom nothing can be encrypted to, and what that means for mail.
 func (m MissingCertificate) Sentence() string {
 	words := fmt.Sprintf("Group %s wrote to %s, and nothing can be encrypted to that address: %s.", m.Group.Name, m.Address, m.Problem)

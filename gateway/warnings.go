@@ -101,6 +101,11 @@ func dueFor(group groups.Group, f Forecast) []warning {
 			due = append(due, warning{"certificate", e.Fingerprint, threshold(e.Days), e.Ends, e.Sentence()})
 		}
 	}
+	for _, k := range f.Keyless {
+		if k.Group.ID == group.ID && k.Held {
+			due = append(due, warning{about: "own address", subject: k.Address, sentence: k.Sentence()})
+		}
+	}
 	for _, k := range f.Waiting {
 		if k.GroupID == group.ID && k.Closed > 0 {
 			due = append(due, warning{about: "key", subject: k.KeyID, sentence: k.Sentence()})

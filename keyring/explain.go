@@ -16,6 +16,9 @@ func explain(input []byte) error {
 		return problem("this is an S/MIME certificate, which Sealgate does not use: ask for an OpenPGP certificate")
 	case looksLikeText(input, "-----BEGIN OPENSSH", "-----BEGIN RSA PRIVATE", "-----BEGIN PRIVATE", "ssh-rsa ", "ssh-ed25519 "):
 		return problem("this is an SSH or TLS key, not an OpenPGP one: export the OpenPGP key with gpg --armor --export")
+	case looksLikeText(input, "\n:-----BEGIN PGP "): // GnuPG keeps the revocation that it makes with each key like this
+		return problem("this block has a colon before its BEGIN line, which keeps a revocation from being used by accident: " +
+			"take the colon out, if the key is to end for good")
 	case looksLikeText(input, "BEGIN PGP "):
 		return problem("the dashes around the BEGIN line were lost: copy the block again, or import the file instead")
 	case brokenByPasting(input):

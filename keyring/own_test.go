@@ -339,6 +339,22 @@ func readersOf(t *testing.T, ciphertext []byte) (ids []uint64) {
 	}
 }
 
+// TestGPGRevocationIsGuardedByAColon: the file that GnuPG makes with each key is refused with the right words.
+func TestGPGRevocationIsGuardedByAColon(t *testing.T) {
+	g := bed.NewGPG(t)
+	fpr := g.Generate(t, "Ann <ann@customer.test>", "")
+	guarded, err := os.ReadFile(filepath.Join(g.Home, "openpgp-revocs.d", fpr+".rev"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(guarded, time.Now()); err == nil || !strings.Contains(err.Error(), "take the colon out") {
+		t.Errorf("with its colon: %v", err)
+	}
+	if items, err := Parse([]byte(strings.Replace(string(guarded), "\n:-----", "\n-----", 1)), time.Now()); err != nil || len(items) != 1 || !items[0].IsRevocation() {
+		t.Errorf("without: %+v, %v", items, err)
+	}
+}
+
 // TestGPGRevocationEndsItsKey: the revocation that gpg writes when it makes a key is taken as it is.
 func TestGPGRevocationEndsItsKey(t *testing.T) {
 	g := bed.NewGPG(t)

@@ -57,6 +57,7 @@ func warningsInWords(r gateway.WarningReport) string {
 type forecastAnswer struct {
 	Body struct {
 		Ending  []endingJSON     `json:"ending" doc:"Approved certificates that stop being usable within 60 days, or did within the last 30."`
+		Keyless []keylessJSON    `json:"keyless" doc:"Sender addresses of groups that nothing can be signed as, for another reason than an end above."`
 		Missing []missingJSON    `json:"missing" doc:"Addresses written to in the last 30 days that nothing can be encrypted to."`
 		Waiting []waitingKeyJSON `json:"waiting" doc:"Keys that articles wait for."`
 	}
@@ -71,6 +72,14 @@ type endingJSON struct {
 	Groups      []string  `json:"groups" doc:"Groups that write with it or wrote to it."`
 	Successor   string    `json:"successor,omitempty" doc:"Fingerprint of the certificate that takes its place."`
 	Sentence    string    `json:"sentence"`
+}
+
+type keylessJSON struct {
+	Group    string `json:"group"`
+	Address  string `json:"address"`
+	Problem  string `json:"problem"`
+	Held     bool   `json:"held" doc:"A secret key is held and cannot be used, as after a revocation."`
+	Sentence string `json:"sentence"`
 }
 
 type missingJSON struct {
@@ -128,6 +137,9 @@ func forecastJSON(f gateway.Forecast) *forecastAnswer {
 			j.Groups = append(j.Groups, g.Name)
 		}
 		return j
+	}).Body.Items
+	out.Body.Keyless = listOf(f.Keyless, func(k gateway.KeylessAddress) keylessJSON {
+		return keylessJSON{k.Group.Name, k.Address, k.Problem, k.Held, k.Sentence()}
 	}).Body.Items
 	out.Body.Missing = listOf(f.Missing, func(m gateway.MissingCertificate) missingJSON {
 		return missingJSON{m.Group.Name, m.Address, m.Last, m.Times, m.Problem, m.Refused, m.Sentence()}

@@ -201,6 +201,14 @@ func (d *doctor) checkHealth(ctx context.Context, p *parts) {
 			d.wrong("certificates", e.Sentence())
 		}
 	}
+	for _, k := range f.Keyless {
+		if k.Held {
+			urgent = true
+			d.wrong("certificates", k.Sentence())
+		} else {
+			d.note("certificates", k.Sentence())
+		}
+	}
 	if rest := len(f.Ending) + len(f.Waiting); rest > 0 && !urgent {
 		d.note("certificates", "some end soon, or articles wait for a key; see sealgate health")
 	} else if !urgent {

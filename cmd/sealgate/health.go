@@ -41,6 +41,9 @@ func (s *session) printForecast(f gateway.Forecast) {
 	for _, e := range f.Ending {
 		lines = append(lines, fmt.Sprintf("%-9s %s\n          %s", leftWord(e), e.Sentence(), e.Fingerprint))
 	}
+	for _, k := range f.Keyless {
+		lines = append(lines, fmt.Sprintf("%-9s %s", "no key", k.Sentence()))
+	}
 	for _, k := range f.Waiting {
 		lines = append(lines, fmt.Sprintf("%-9s %s", "waiting", k.Sentence()))
 	}
@@ -48,7 +51,7 @@ func (s *session) printForecast(f gateway.Forecast) {
 		lines = append(lines, fmt.Sprintf("%-9s %s The last message left on %s.", "missing", m.Sentence(), m.Last.UTC().Format(time.DateOnly)))
 	}
 	if len(lines) == 0 {
-		lines = []string{"Nothing needs a hand: no certificate ends within 60 days, no article waits for a key, and nobody who was written to lacks a certificate."}
+		lines = []string{"Nothing needs a hand: no certificate ends within 60 days, every sender address has a key, no article waits for one, and nobody who was written to lacks a certificate."}
 	}
 	fmt.Fprintln(s.out, strings.Join(lines, "\n"))
 }

@@ -16,6 +16,9 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("an empty house: %s", out)
 	}
 	do("group", "save", "Support", "--address", "support@desk.test", "--owner", "olga@owners.test")
+	if out := do("health"); !strings.Contains(out, "no key    Group Support can neither sign as support@desk.test") {
+		t.Errorf("without a key: %s", out)
+	}
 	fingerprint := strings.TrimSpace(k.do("", "generate", "support@desk.test", "--until", time.Now().AddDate(0, 0, 5).Format(time.DateOnly)))
 	if out := do("health"); !strings.Contains(out, "5 days") || !strings.Contains(out, "Your own key of support@desk.test expires on") || !strings.Contains(out, fingerprint) {
 		t.Errorf("a key that ends: %s", out)
