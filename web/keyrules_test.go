@@ -41,7 +41,7 @@ func TestRulesOfChoice(t *testing.T) {
 		t.Errorf("rules %+v", rules)
 	}
 	path := "/keyring/" + c.Fingerprint
-	v.get(path).says(t, http.StatusOK, "Always for <strong>court.test</strong>", "Always for <strong>judge@court.test</strong>")
+	v.get(path).says(t, http.StatusOK, "For addresses of <strong>court.test</strong> that have none of their own", "Always for <strong>judge@court.test</strong>")
 	a := v.submit(path, "/keyring/rules/unpin", url.Values{"target": {"judge@court.test"}, "back": {c.Fingerprint}})
 	if a.says(t, http.StatusOK, "Removed: the certificate for judge@court.test"); a.path != path {
 		t.Errorf("it leads to %s", a.path)

@@ -74,7 +74,7 @@ func lastDay(text string) (time.Time, error) {
 // ownKeyPage is where a key of ours is changed.
 type ownKeyPage struct {
 	Certificate certificateView
-	Until       string // proposed: three years from now
+	Until       string // proposed: three years from now, or its own last day where that is later
 	Sentence    string
 }
 
@@ -89,7 +89,11 @@ func (v *visit) showOwnKey(status int, template, title, words string) error {
 	if err != nil {
 		return err
 	}
-	p := ownKeyPage{Certificate: v.view(c), Until: v.Gateway.Now().AddDate(3, 0, 0).Format(time.DateOnly), Sentence: words}
+	until := v.Gateway.Now().AddDate(3, 0, 0)
+	if c.Expires.After(until) { // never propose to shorten it
+		until = c.Expires
+	}
+	p := ownKeyPage{Certificate: v.view(c), Until: until.UTC().Format(time.DateOnly), Sentence: words}
 	return v.render(status, template, title, p)
 }
 

@@ -45,6 +45,7 @@ func functions(a assets) template.FuncMap {
 		"onOff":       onOffBadge,
 		"counted":     counted,
 		"imported":    importedBadge,
+		"contains":    strings.Contains,
 		"uploaded":    uploadBadge,
 		"ending":      endingBadge,
 		"join":        strings.Join,

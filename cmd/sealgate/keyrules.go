@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway"
@@ -61,7 +62,11 @@ func (k *keyPin) Run(s *session) error {
 		if err := p.gateway.PinCertificate(s.ctx, cli, k.Target, fingerprint); err != nil {
 			return err
 		}
-		s.said("Mail to %s is encrypted to %s from now on.", k.Target, fingerprint)
+		if strings.Contains(k.Target, "@") {
+			s.said("Mail to %s is encrypted to %s from now on.", k.Target, fingerprint)
+		} else {
+			s.said("Mail to addresses of %s that have no certificate of their own is encrypted to %s from now on.", k.Target, fingerprint)
+		}
 		return nil
 	})
 }
