@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"keyring/kms/local"},
 	{"keyring/kms"},
 	{"keyring"},
-	{"keyring/discover", "groups", "gateway/queue", "gateway/archive"}, // discover is keyring's child, and reads certificates with it
+	{"keyring/discover", "groups", "gateway/queue", "gateway/archive", "gateway/dkim/keystore"}, // discover is keyring's child, and reads certificates with it
 	{"gateway/smarthost/resolve"},
 	{"gateway/smarthost/mtasts", "gateway/smarthost/oauth", "gateway/dkim"},
 	{"gateway/submission", "gateway/smarthost", "gateway/mailbox"},

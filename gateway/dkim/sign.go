@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
@@ -74,7 +75,11 @@ func (k Key) usable() error {
 	if k.Signer == nil {
 		return errors.New("there is no key")
 	}
-	switch public := k.Signer.Public().(type) {
+	return usablePublic(k.Signer.Public())
+}
+
+func usablePublic(key crypto.PublicKey) error {
+	switch public := key.(type) {
 	case ed25519.PublicKey:
 		return nil
 	case *rsa.PublicKey:
