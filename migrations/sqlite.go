@@ -2,6 +2,7 @@ package migrations
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,7 +39,11 @@ func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 	}
 	// Only a name that begins with file: is an SQLite URI, in which '?' and '%' of the path can be escaped.
 	dsn := "file://" + (&url.URL{Path: path}).EscapedPath() + sqliteSettings
-	db, err := open(dialector{&gormlite.Dialector{DriverName: "sqlite", DSN: dsn}})
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, fileProblem(path, err)
+	}
+	db, err := open(dialector{&gormlite.Dialector{Conn: sql.OpenDB(remembering{connector})}})
 	if err != nil {
 		return nil, fileProblem(path, err)
 	}
