@@ -106,16 +106,14 @@ func (a *Archive) put(ctx context.Context, tx *gorm.DB, article Article, c Conte
 }
 
 func (a *Archive) seal(ctx context.Context, tx *gorm.DB, article Article, c Content) error {
-	sealed := map[kms.Kind][]byte{kms.Article: c.Message, kms.Subject: []byte(article.Subject)}
+	sealed := []kms.Sealing{
+		{Ref: ref(kms.Article, article.ID), Plaintext: c.Message},
+		{Ref: ref(kms.Subject, article.ID), Plaintext: []byte(article.Subject)},
+	}
 	if article.HasOriginal {
-		sealed[kms.Original] = c.Original
+		sealed = append(sealed, kms.Sealing{Ref: ref(kms.Original, article.ID), Plaintext: c.Original})
 	}
-	for kind, plaintext := range sealed {
-		if err := a.keeper.Seal(ctx, tx, ref(kind, article.ID), plaintext); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.keeper.SealAll(ctx, tx, sealed...)
 }
 
 // ref is the one version of what is sealed for an article.

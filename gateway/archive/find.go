@@ -97,10 +97,11 @@ func (a *Archive) withSubjects(ctx context.Context, rows []articleRow) ([]Articl
 // CameEncrypted tells whether one of the given Message-IDs belongs to an inbound article of the group that arrived
 // encrypted: a reply into that thread is raised to on.
 func (a *Archive) CameEncrypted(ctx context.Context, groupID string, messageIDs []string) (bool, error) {
-	for some := range slices.Chunk(sortedOnce(messageIDs), idsAtOnce) {
+	named := slices.DeleteFunc(sortedOnce(cleanAll(messageIDs)), func(id string) bool { return id == "" })
+	for some := range slices.Chunk(named, idsAtOnce) {
 		var n int64
 		err := a.db.WithContext(ctx).Model(&articleRow{}).
-			Where("message_id IN ? AND message_id <> ''", cleanAll(some)).
+			Where("message_id IN ?", some).
 			Where("group_id = ? AND direction = ? AND encryption <> ?", groupID, string(In), "none").
 			Count(&n).Error
 		if err != nil {

@@ -19,8 +19,34 @@ const segmentSize = 256 << 10
 
 // Seal stores plaintext as ref inside tx. A ref is written once; a second Seal of it is an error.
 func (k *Keeper) Seal(ctx context.Context, tx *gorm.DB, ref Ref, plaintext []byte) error {
-	_, err := k.SealFrom(ctx, tx, ref, bytes.NewReader(plaintext))
-	return err
+	return k.SealAll(ctx, tx, Sealing{ref, plaintext})
+}
+
+// Sealing is one object to seal.
+type Sealing struct {
+	Ref       Ref
+	Plaintext []byte
+}
+
+// SealAll is Seal for several objects, with as few statements as they need.
+func (k *Keeper) SealAll(ctx context.Context, tx *gorm.DB, all ...Sealing) error {
+	rows := make([]objectRow, 0, len(all))
+	segments := &segmentWriter{tx: tx.WithContext(ctx)}
+	for _, s := range all {
+		segments.begin(s.Ref)
+		row, err := k.sealTo(segments, s.Ref, bytes.NewReader(s.Plaintext))
+		if err != nil {
+			return fmt.Errorf("seal %s %s: %w", s.Ref.Kind, s.Ref.ID, err)
+		}
+		rows = append(rows, row)
+	}
+	if err := segments.flush(); err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if err := tx.WithContext(ctx).Create(&rows).Error; err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	return nil
 }
 
 // SealFrom is Seal for a stream of unknown length, at constant memory; it returns the plaintext's length.
@@ -33,32 +59,44 @@ func (k *Keeper) SealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader
 }
 
 func (k *Keeper) sealFrom(ctx context.Context, tx *gorm.DB, ref Ref, r io.Reader) (int64, error) {
+	segments := &segmentWriter{tx: tx.WithContext(ctx)}
+	segments.begin(ref)
+	row, err := k.sealTo(segments, ref, r)
+	if err != nil {
+		return 0, err
+	}
+	if err := segments.flush(); err != nil {
+		return 0, err
+	}
+	return row.Size, tx.WithContext(ctx).Create(&row).Error
+}
+
+// sealTo writes the sealed stream of one object and returns the row of its key.
+func (k *Keeper) sealTo(segments *segmentWriter, ref Ref, r io.Reader) (objectRow, error) {
 	sealed := time.UnixMilli(k.now().UnixMilli())
 	ec := k.context(ref, sealed)
 	dek, err := seal.NewKey(rand.Reader)
 	if err != nil {
-		return 0, err
+		return objectRow{}, err
 	}
 	defer dek.Wipe()
 	lease, wrapped, err := k.wrapDEK(dek, ec)
 	if err != nil {
-		return 0, err
+		return objectRow{}, err
 	}
-	size, err := writeSegments(ctx, tx, ref, dek, ec, r)
+	size, err := writeSegments(segments, dek, ec, r)
 	if err != nil {
-		return 0, err
+		return objectRow{}, err
 	}
 	k.sealedBytes(lease, size)
-	row := objectRow{
+	return objectRow{
 		Kind: string(ref.Kind), ObjectID: ref.ID, Version: ref.Version,
 		LeaseID: lease.id, WrappedDEK: wrapped, Size: size, SealedMS: sealed.UnixMilli(),
-	}
-	return size, tx.WithContext(ctx).Create(&row).Error
+	}, nil
 }
 
-func writeSegments(ctx context.Context, tx *gorm.DB, ref Ref, dek seal.Key, ec seal.EncryptionContext, r io.Reader) (int64, error) {
-	rows := &segmentWriter{tx: tx.WithContext(ctx), ref: ref}
-	w, err := seal.NewWriter(rows, dek, ec, rand.Reader)
+func writeSegments(segments *segmentWriter, dek seal.Key, ec seal.EncryptionContext, r io.Reader) (int64, error) {
+	w, err := seal.NewWriter(segments, dek, ec, rand.Reader)
 	if err != nil {
 		return 0, err
 	}
@@ -70,40 +108,60 @@ func writeSegments(ctx context.Context, tx *gorm.DB, ref Ref, dek seal.Key, ec s
 	if err := w.Close(); err != nil {
 		return 0, err
 	}
-	return size, rows.flush()
+	return size, segments.end()
 }
 
-// segmentWriter cuts a sealed stream into rows.
+// segmentWriter cuts sealed streams into rows, and inserts several at once where they are small.
 type segmentWriter struct {
 	tx   *gorm.DB
 	ref  Ref
 	seq  int
 	data []byte
+
+	rows  []segmentRow
+	waits int // bytes in rows
 }
+
+// begin starts the stream of an object.
+func (w *segmentWriter) begin(ref Ref) { w.ref, w.seq, w.data = ref, 0, nil }
 
 // Write implements io.Writer.
 func (w *segmentWriter) Write(p []byte) (int, error) {
 	w.data = append(w.data, p...)
 	for len(w.data) >= segmentSize {
-		if err := w.insert(w.data[:segmentSize]); err != nil {
+		if err := w.add(w.data[:segmentSize:segmentSize]); err != nil {
 			return 0, err
 		}
-		w.data = append(w.data[:0], w.data[segmentSize:]...)
+		w.data = append([]byte(nil), w.data[segmentSize:]...)
 	}
 	return len(p), nil
 }
 
-func (w *segmentWriter) flush() error {
+// end finishes the stream of an object.
+func (w *segmentWriter) end() error {
 	if len(w.data) == 0 {
 		return nil
 	}
-	return w.insert(w.data)
+	return w.add(w.data)
 }
 
-func (w *segmentWriter) insert(data []byte) error {
-	row := segmentRow{Kind: string(w.ref.Kind), ObjectID: w.ref.ID, Version: w.ref.Version, Seq: w.seq, Data: data}
+func (w *segmentWriter) add(data []byte) error {
+	w.rows = append(w.rows, segmentRow{Kind: string(w.ref.Kind), ObjectID: w.ref.ID, Version: w.ref.Version, Seq: w.seq, Data: data})
 	w.seq++
-	return w.tx.Create(&row).Error
+	if w.waits += len(data); w.waits < segmentSize {
+		return nil
+	}
+	return w.flush()
+}
+
+// flush inserts what waits.
+func (w *segmentWriter) flush() error {
+	if len(w.rows) == 0 {
+		return nil
+	}
+	err := w.tx.Create(&w.rows).Error
+	w.rows, w.waits = nil, 0
+	return err
 }
 
 // Open returns the plaintext of ref. The error wraps one of package seal; seal.ErrGone means there is none.
@@ -123,19 +181,26 @@ func (k *Keeper) Open(ctx context.Context, db *gorm.DB, ref Ref) ([]byte, error)
 // OpenReader streams the plaintext of ref at constant memory. It reads row by row and holds no transaction open. Bytes
 // read are of no use before io.EOF came; its errors wrap those of package seal.
 func (k *Keeper) OpenReader(ctx context.Context, db *gorm.DB, ref Ref) (io.ReadCloser, error) {
-	var row objectRow
-	err := db.WithContext(ctx).Where("kind = ? AND object_id = ? AND version = ?", string(ref.Kind), ref.ID, ref.Version).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		err = seal.ErrGone
-	}
+	row, err := beginning(db.WithContext(ctx), ref)
 	if err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
-	r, err := k.open(ctx, db, row, &segmentReader{db: db.WithContext(ctx), ref: ref})
+	r, err := k.open(ctx, db, row.Object, &segmentReader{db: db.WithContext(ctx), ref: ref, seq: 1, data: row.Data, last: len(row.Data) < segmentSize})
 	if err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
 	return r, nil
+}
+
+// beginning reads an object with its first segment, which is all there is of most.
+func beginning(db *gorm.DB, ref Ref) (row beginningRow, err error) {
+	err = db.Table("sealed_objects AS o").Select("o.*, s.data").
+		Joins("JOIN sealed_segments AS s ON s.kind = o.kind AND s.object_id = o.object_id AND s.version = o.version AND s.seq = 0").
+		Where("o.kind = ? AND o.object_id = ? AND o.version = ?", string(ref.Kind), ref.ID, ref.Version).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = seal.ErrGone
+	}
+	return row, err
 }
 
 // open unwraps the object's key and starts reading its sealed stream. The row was found by what the caller says the
@@ -186,26 +251,27 @@ func (o *opened) Close() error {
 type segmentReader struct {
 	db   *gorm.DB
 	ref  Ref
-	seq  int
+	seq  int // of the next
 	data []byte
+	last bool // data is the end: only the last segment is shorter than the others
 }
 
 // Read implements io.Reader.
 func (r *segmentReader) Read(p []byte) (int, error) {
 	for len(r.data) == 0 {
-		var row segmentRow
-		err := r.db.Where("kind = ? AND object_id = ? AND version = ? AND seq = ?", string(r.ref.Kind), r.ref.ID, r.ref.Version, r.seq).Take(&row).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) && r.seq > 0 {
+		if r.last {
 			return 0, io.EOF
 		}
+		var row segmentRow
+		err := r.db.Where("kind = ? AND object_id = ? AND version = ? AND seq = ?", string(r.ref.Kind), r.ref.ID, r.ref.Version, r.seq).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return 0, seal.ErrGone // shredded since its key row was read
+			return 0, io.EOF
 		}
 		if err != nil {
 			return 0, err
 		}
 		r.seq++
-		r.data = row.Data
+		r.data, r.last = row.Data, len(row.Data) < segmentSize
 	}
 	n := copy(p, r.data)
 	r.data = r.data[n:]

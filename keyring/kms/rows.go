@@ -47,6 +47,12 @@ type segmentRow struct {
 
 func (segmentRow) TableName() string { return "sealed_segments" }
 
+// beginningRow is an object with its first segment.
+type beginningRow struct {
+	Object objectRow `gorm:"embedded"`
+	Data   []byte    `gorm:"column:data"`
+}
+
 // instanceRow is the one row of instances.
 type instanceRow struct {
 	ID        string `gorm:"column:id;primaryKey"`
