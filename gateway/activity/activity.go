@@ -11,6 +11,7 @@ package activity
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -85,17 +86,25 @@ func (l *Log) append(tx *gorm.DB, e Entry) error {
 // genesis is the hash before the first entry.
 func genesis() []byte { return make([]byte, sha256.Size) }
 
-// lockHead makes the head's row if it is missing, and locks it by writing to it: that works the same on each engine.
+// lockHead returns the head, locked by writing to it, which works the same on each engine. The first writer makes its row.
 func lockHead(tx *gorm.DB) (headRow, error) {
+	head, err := touchHead(tx)
+	if !errors.Is(err, gorm.ErrRecordNotFound) {
+		return head, err
+	}
 	first := headRow{ID: 1, Hash: genesis()}
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&first).Error; err != nil {
 		return headRow{}, err
 	}
-	if err := tx.Model(&headRow{}).Where("id = 1").Update("id", 1).Error; err != nil {
-		return headRow{}, err
+	return touchHead(tx)
+}
+
+func touchHead(tx *gorm.DB) (head headRow, err error) {
+	found := tx.Raw("UPDATE activity_heads SET id = 1 WHERE id = 1 RETURNING id, seq, hash").Scan(&head)
+	if found.Error == nil && found.RowsAffected == 0 {
+		return head, gorm.ErrRecordNotFound
 	}
-	var head headRow
-	return head, tx.Where("id = 1").Take(&head).Error
+	return head, found.Error
 }
 
 // Filter selects entries; zero fields select all. Groups nil means every group, an empty non-nil slice none.
