@@ -129,12 +129,19 @@ func (w *Writer) take() []*write {
 // commit runs a turn. When the transaction as a whole fails, nobody's writing counts.
 func (w *Writer) commit(ctx context.Context, turn []*write) {
 	err := w.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if len(turn) == 1 {
+			return turn[0].guarded(tx)
+		}
 		for _, t := range turn {
 			t.err = tx.Transaction(t.guarded) // a savepoint
 		}
 		return nil
 	})
 	if err == nil {
+		return
+	}
+	if len(turn) == 1 {
+		turn[0].err = err
 		return
 	}
 	for _, t := range turn {
