@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,25 +67,51 @@ func (s *session) transfer(r io.Reader) (message []byte, release func(), err err
 	return message, release, nil
 }
 
-// receive reads the message into a spool file and, when the memory budget allows, into memory. release gives the
-// budget back.
+// smallMessage is what is received in memory: not more than a spool file has in its buffers before it writes.
+const smallMessage = 32 << 10
+
+// receive reads a small message into memory, and a larger one into a spool file and from there into memory. It returns when
+// the memory budget allows; release gives the budget back.
 func (s *session) receive(r io.Reader) (message []byte, release func(), err error) {
+	var start bytes.Buffer
+	checked := &lineChecker{dst: &start}
+	switch _, err := io.CopyN(checked, r, smallMessage); {
+	case errors.Is(err, io.EOF):
+		if err := s.whole(checked); err != nil {
+			return nil, nil, err
+		}
+		release, err := s.hold(int64(start.Len()))
+		return start.Bytes(), release, err
+	case err != nil:
+		return nil, nil, err
+	}
 	file, err := s.server.Spool.Create()
 	if err != nil {
 		return nil, nil, noSpace(err)
 	}
 	defer file.Remove() //nolint:errcheck // it has no name and ends with the process
-	checked := &lineChecker{dst: file}
+	checked.dst = file
+	if _, err := start.WriteTo(file); err != nil {
+		return nil, nil, noSpace(err)
+	}
 	if _, err := io.Copy(checked, r); err != nil {
 		return nil, nil, noSpace(err)
 	}
-	if s.chunking.Load() && s.cutShort() {
-		return nil, nil, errHungUp
-	}
-	if checked.finish() {
-		return nil, nil, badLineEnds()
+	if err := s.whole(checked); err != nil {
+		return nil, nil, err
 	}
 	return s.load(file)
+}
+
+// whole tells what is wrong with a message that came to its end.
+func (s *session) whole(checked *lineChecker) error {
+	if s.chunking.Load() && s.cutShort() {
+		return errHungUp
+	}
+	if checked.finish() {
+		return badLineEnds()
+	}
+	return nil
 }
 
 // cutShort tells whether the client ended TLS within a BDAT chunk, which the library takes for the end of the chunk
@@ -102,16 +129,23 @@ func (s *session) cutShort() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// load reads a spooled message into memory once the budget allows it.
-func (s *session) load(file *seal.SpoolFile) (message []byte, release func(), err error) {
-	size := min(file.Size(), s.server.budgetBytes()) // a message larger than the budget waits for all of it
+// hold waits until the budget allows a message of this size.
+func (s *session) hold(size int64) (release func(), err error) {
+	size = min(size, s.server.budgetBytes()) // a message larger than the budget waits for all of it
 	ctx, cancel := context.WithTimeout(s.ctx, orDefault(s.server.BudgetWait, defaultBudgetWait))
 	defer cancel()
 	budget := s.server.budget.Load()
 	if err := budget.Acquire(ctx, size); err != nil {
-		return nil, nil, &Refusal{Code: 451, Enhanced: [3]int{4, 3, 2}, Sentence: "too many messages at once; try again in a moment", Cause: err}
+		return nil, &Refusal{Code: 451, Enhanced: [3]int{4, 3, 2}, Sentence: "too many messages at once; try again in a moment", Cause: err}
 	}
-	release = func() { budget.Release(size) }
+	return func() { budget.Release(size) }, nil
+}
+
+// load reads a spooled message into memory once the budget allows it.
+func (s *session) load(file *seal.SpoolFile) (message []byte, release func(), err error) {
+	if release, err = s.hold(file.Size()); err != nil {
+		return nil, nil, err
+	}
 	defer func() {
 		if err != nil {
 			release()
