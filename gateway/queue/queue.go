@@ -58,6 +58,9 @@ type Recipient struct {
 	NextAttempt time.Time
 	LastReply   string // the next hop's words, or ours
 	Finished    time.Time
+	Destination string    // whom it goes to next: names what may rest, and what is limited
+	DelayTold   time.Time // when the sender was told that it is delayed
+	RelayTold   time.Time // when the sender was told that it went to a server that confirms nothing
 }
 
 // Message is one copy in the queue.
@@ -71,6 +74,9 @@ type Message struct {
 	SMTPUTF8    bool
 	EnvID       string // RFC 3461
 	Ret         string // RFC 3461
+	RequireTLS  bool   // RFC 8689
+	Signatures  string // DKIM-Signature fields, each ending in CRLF, that go in front of the payload when it is sent
+	Retry       Schedule
 	Size        int64
 	Protection  pgpmime.Protection
 	CreatedAt   time.Time
@@ -95,6 +101,10 @@ type Result struct {
 	Outcome     Outcome
 	Code        string
 	Reply       string
+	Host        string // who said it; "" when there was no connection
+	TLS         string // how that connection was protected, in words
+	DSN         bool   // the next hop offers DSN (RFC 3461): it was asked for what NOTIFY asks for
+	Destination string // that it was for, where that has changed since; "" when it has not
 }
 
 // Deliver tries to hand one copy to the next hop for the given recipients and returns one result for each. It obeys
@@ -116,6 +126,10 @@ type Queue struct {
 	Writer  *batch.Writer // of DB: what begins and ends attempts shares commits
 	Keeper  *kms.Keeper
 	Deliver Deliver
+	// Destination names where a copy for an address goes next (a server, or the domain of the address) without asking
+	// anybody on the network. nil means that each mailbox is one destination.
+	Destination func(ctx context.Context, m Message, address string) string
+
 	Bounce  Bounce
 	Report  Report
 	Now     func() time.Time

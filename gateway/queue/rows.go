@@ -20,6 +20,13 @@ type messageRow struct {
 	Ret         string `gorm:"column:ret"`
 	Size        int64  `gorm:"column:size"`
 	CreatedMS   int64  `gorm:"column:created_ms"`
+	RequireTLS  bool   `gorm:"column:require_tls"`
+	Signatures  string `gorm:"column:signatures"`
+
+	RetryLifetimeMS    int64 `gorm:"column:retry_lifetime_ms"`
+	RetryWarnAfterMS   int64 `gorm:"column:retry_warn_after_ms"`
+	RetryFirstWaitMS   int64 `gorm:"column:retry_first_wait_ms"`
+	RetryLongestWaitMS int64 `gorm:"column:retry_longest_wait_ms"`
 }
 
 func (messageRow) TableName() string { return "queue_messages" }
@@ -38,6 +45,10 @@ type recipientRow struct {
 	LeaseUntilMS  int64  `gorm:"column:lease_until_ms"`
 	LastReply     string `gorm:"column:last_reply"`
 	FinishedMS    int64  `gorm:"column:finished_ms"`
+	Destination   string `gorm:"column:destination"`
+	DeadlineMS    int64  `gorm:"column:deadline_ms"`
+	DelayToldMS   int64  `gorm:"column:delay_told_ms"`
+	RelayToldMS   int64  `gorm:"column:relay_told_ms"`
 }
 
 func (recipientRow) TableName() string { return "queue_recipients" }
@@ -46,7 +57,9 @@ func rowOf(m Message) messageRow {
 	return messageRow{
 		ID: m.ID, ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, ReversePath: m.ReversePath,
 		MessageID: m.MessageID, Protection: string(m.Protection), SMTPUTF8: m.SMTPUTF8, EnvID: m.EnvID, Ret: m.Ret,
-		Size: m.Size, CreatedMS: m.CreatedAt.UnixMilli(),
+		Size: m.Size, CreatedMS: m.CreatedAt.UnixMilli(), RequireTLS: m.RequireTLS, Signatures: m.Signatures,
+		RetryLifetimeMS: m.Retry.Lifetime.Milliseconds(), RetryWarnAfterMS: m.Retry.WarnAfter.Milliseconds(),
+		RetryFirstWaitMS: m.Retry.FirstWait.Milliseconds(), RetryLongestWaitMS: m.Retry.LongestWait.Milliseconds(),
 	}
 }
 
@@ -54,7 +67,11 @@ func (r messageRow) message() Message {
 	return Message{
 		ID: r.ID, ArticleID: r.ArticleID, GroupID: r.GroupID, MailboxID: r.MailboxID, ReversePath: r.ReversePath,
 		MessageID: r.MessageID, Protection: pgpmime.Protection(r.Protection), SMTPUTF8: r.SMTPUTF8, EnvID: r.EnvID, Ret: r.Ret,
-		Size: r.Size, CreatedAt: time.UnixMilli(r.CreatedMS),
+		Size: r.Size, CreatedAt: time.UnixMilli(r.CreatedMS), RequireTLS: r.RequireTLS, Signatures: r.Signatures,
+		Retry: Schedule{
+			Lifetime: milli(r.RetryLifetimeMS), WarnAfter: milli(r.RetryWarnAfterMS),
+			FirstWait: milli(r.RetryFirstWaitMS), LongestWait: milli(r.RetryLongestWaitMS),
+		},
 	}
 }
 
@@ -62,6 +79,7 @@ func (r recipientRow) recipient() Recipient {
 	return Recipient{
 		ID: r.ID, Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt, State: State(r.State), Attempts: r.Attempts,
 		NextAttempt: timeOf(r.NextAttemptMS), LastReply: r.LastReply, Finished: timeOf(r.FinishedMS),
+		Destination: r.Destination, DelayTold: timeOf(r.DelayToldMS), RelayTold: timeOf(r.RelayToldMS),
 	}
 }
 
@@ -87,3 +105,5 @@ func milliOf(t time.Time) int64 {
 	}
 	return t.UnixMilli()
 }
+
+func milli(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }

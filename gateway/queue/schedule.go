@@ -2,6 +2,14 @@ package queue
 
 import "time"
 
+// Schedule says how long and how often a copy is tried. 0 means the default.
+type Schedule struct {
+	Lifetime    time.Duration // from acceptance until it is given up; 5 days
+	WarnAfter   time.Duration // when the sender is told of the delay; 4 hours, and never when it is not less than Lifetime
+	FirstWait   time.Duration // after the first attempt; 1 minute
+	LongestWait time.Duration // between two attempts; 4 hours
+}
+
 // lifetime is how long a message is tried.
 const lifetime = 5 * 24 * time.Hour
 
