@@ -26,6 +26,7 @@ func (g *Gateway) ListArticles(ctx context.Context, a Actor, f archive.Filter) (
 type ArticleView struct {
 	Article archive.Article
 	Verdict pgpmime.Verdict
+	DKIM    DomainSignatures // of an inbound article
 	View    pgpmime.View
 }
 
@@ -44,6 +45,7 @@ func (g *Gateway) ReadArticle(ctx context.Context, a Actor, id string) (ArticleV
 		if err := json.Unmarshal([]byte(article.Verdict), &view.Verdict); err != nil {
 			return ArticleView{}, fmt.Errorf("read verdict of article %s: %w", id, err)
 		}
+		view.DKIM = domainsOf(article)
 	}
 	return view, g.recordView(ctx, a, article, "article.viewed")
 }

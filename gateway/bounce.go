@@ -31,9 +31,13 @@ func (g *Gateway) Bounce(ctx context.Context, tx *gorm.DB, m queue.Message, fail
 	if err != nil {
 		return fmt.Errorf("bounce %s: %w", m.ID, err)
 	}
+	signatures, err := g.domainSignaturesFor(ctx, g.Domain, o)
+	if err != nil {
+		return fmt.Errorf("bounce %s: %w", m.ID, err)
+	}
 	dsn := queue.Message{
 		ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, MessageID: m.MessageID,
-		Size: int64(len(o.Bytes())), Protection: o.Protection(), CreatedAt: g.Now(),
+		Size: int64(len(o.Bytes())), Protection: o.Protection(), Signatures: signatures, CreatedAt: g.Now(),
 		Recipients: []queue.Recipient{{Address: m.ReversePath, Notify: "NEVER"}},
 	}
 	if _, err := g.Queue.Put(ctx, tx, dsn, o); err != nil {

@@ -16,6 +16,7 @@ import (
 type outCopy struct {
 	recipients []string
 	outgoing   pgpmime.Outgoing
+	signatures string // DKIM-Signature fields, which go in front of it
 }
 
 // protect makes every copy of a message: one for the visible readers of one form together, one for each hidden reader

@@ -20,6 +20,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/smarthost/resolve"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/kms"
@@ -73,8 +74,14 @@ type Gateway struct {
 	Log      *slog.Logger
 	// Discovery finds certificates that nobody imported; nil means that nothing is looked for.
 	Discovery *Discovery
+	// Resolver asks the DNS; nil: there is none.
+	Resolver *resolve.Client
 	// Publishing says what everybody may read of our own certificates.
 	Publishing Publishing
+	// Verification judges the DKIM signatures of what arrives; without it, or without a Resolver, nobody looks at them.
+	Verification *DomainVerification
+	// AuthenticationResults puts a field with all results (RFC 8601) on top of what arrives.
+	AuthenticationResults bool
 	// MailboxStatus tells how the sync of a mailbox does; nil when this process runs none.
 	MailboxStatus func(mailboxID string) (mailbox.Status, bool)
 }

@@ -30,11 +30,11 @@ func (g *Gateway) Receive(ctx context.Context, arrival mailbox.Arrival) error {
 	if err != nil {
 		return fmt.Errorf("find mailbox: %w", err)
 	}
-	opened, err := g.open(ctx, m.GroupID, arrival.Message)
+	opened, domains, err := g.openArrived(ctx, m.GroupID, arrival.Message)
 	if err != nil {
 		return err
 	}
-	article := g.inArticle(opened)
+	article := g.inArticle(opened, domains)
 	article.GroupID, article.MailboxID, article.Origin = m.GroupID, m.ID, arrival.Origin.String()
 	n := mailbox.NewMessage{Origin: arrival.Origin, Internal: arrival.Internal, Flags: arrival.Flags}
 	err = g.freeze(ctx, "message.received", article, opened, arrival.Message, n, nil)
@@ -97,13 +97,13 @@ func (g *Gateway) inlineMode(ctx context.Context, groupID string) (pgpmime.Inlin
 
 // inArticle describes an opened message. A header that cannot be read leaves its fields empty: the message itself is
 // delivered all the same.
-func (g *Gateway) inArticle(opened pgpmime.Opened) archive.Article {
+func (g *Gateway) inArticle(opened pgpmime.Opened, domains DomainSignatures) archive.Article {
 	article := archive.Article{
 		ID: newID(), Direction: archive.In, Received: g.Now(), Size: int64(len(opened.Message)),
 		Encryption: string(opened.Verdict.Encryption), Signature: string(opened.Verdict.Signature),
 		Signer: opened.Verdict.Signer, Subject: opened.Subject, EncryptedTo: readersOf(opened.Verdict),
 	}
-	if verdict, err := json.Marshal(opened.Verdict); err == nil {
+	if verdict, err := json.Marshal(arrivedVerdict{opened.Verdict, domains}); err == nil {
 		article.Verdict = string(verdict)
 	}
 	summary, err := pgpmime.Summarize(opened.Message)
@@ -176,6 +176,9 @@ func receivedEntry(act string, article archive.Article, v pgpmime.Verdict) activ
 	}
 	if v.Reason != "" {
 		detail["reason"] = v.Reason
+	}
+	if words := domainsOf(article).brief(); words != "" {
+		detail["dkim"] = words
 	}
 	return activity.Entry{
 		Actor: "sealgate", Act: act, GroupID: article.GroupID, ArticleID: article.ID,

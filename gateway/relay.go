@@ -125,7 +125,7 @@ func (i *inwards) Message(ctx context.Context, message []byte) (string, []error)
 	if i.group.ID == "" {
 		return i.passOn(ctx, message)
 	}
-	opened, err := i.open(ctx, i.group.ID, message)
+	opened, domains, err := i.openArrived(ctx, i.group.ID, message)
 	if err != nil {
 		return "", []error{temporary(err)}
 	}
@@ -136,7 +136,7 @@ func (i *inwards) Message(ctx context.Context, message []byte) (string, []error)
 	// The next server has it: what fails from here on must not make the neighbour send it again.
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), archiveWithin)
 	defer cancel()
-	if err := i.keep(lasting, message, opened); err != nil {
+	if err := i.keep(lasting, message, opened, domains); err != nil {
 		i.Log.ErrorContext(ctx, "keep relayed article", "relay", i.door, "error", err)
 	}
 	return words, errs
@@ -155,8 +155,8 @@ func arrived(errs []error) bool {
 }
 
 // keep stores a relayed message as an article of its group.
-func (i *inwards) keep(ctx context.Context, original []byte, opened pgpmime.Opened) error {
-	article := i.inArticle(opened)
+func (i *inwards) keep(ctx context.Context, original []byte, opened pgpmime.Opened, domains DomainSignatures) error {
+	article := i.inArticle(opened, domains)
 	article.GroupID = i.group.ID
 	content := contentOf(&article, original, opened)
 	if err := i.Keeper.Ready(ctx); err != nil {

@@ -94,6 +94,7 @@ func (g *Gateway) reopen(ctx context.Context, asked archive.Article) (bool, erro
 	if sameVerdict(opened.Verdict, first) {
 		return false, nil
 	}
+	opened = g.withResults(opened, domainsOf(first))
 	opened.Message, err = pgpmime.Rethread(opened.Message, newID()+"@"+g.Domain, first.MessageID, first.ID)
 	if err != nil {
 		return false, fmt.Errorf("reopen article %s: %w", first.ID, err)
@@ -150,7 +151,7 @@ func (g *Gateway) freezeAgain(ctx context.Context, first archive.Article, opened
 			return fmt.Errorf("reopen article %s: %w", first.ID, err)
 		}
 	}
-	article := g.inArticle(opened)
+	article := g.inArticle(opened, domainsOf(first))
 	article.GroupID, article.MailboxID, article.ReopenedFrom = first.GroupID, first.MailboxID, first.ID
 	article.Origin = reopenedOrigin(first, opened.Verdict)
 	// No UID: it exists only here and is never pushed upstream.

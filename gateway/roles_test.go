@@ -90,6 +90,23 @@ func TestRoles(t *testing.T) {
 		{"save a mailbox", "admin", func(a gateway.Actor) error { _, err := h.SaveMailbox(ctx, a, gateway.MailboxRequest{}); return err }},
 		{"check a mailbox", "admin", func(a gateway.Actor) error { _, err := h.CheckMailbox(ctx, a, "none"); return err }},
 		{"delete a mailbox", "admin", func(a gateway.Actor) error { return h.DeleteMailbox(ctx, a, "none") }},
+		{"list DKIM keys", "admin", func(a gateway.Actor) error { _, err := h.DKIMKeys(ctx, a); return err }},
+		{"see a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.DKIMKey(ctx, a, "none.test", "none"); return err }},
+		{"make a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.GenerateDKIMKeys(ctx, a, gateway.NewDKIMKey{}); return err }},
+		{"import a DKIM key", "admin", func(a gateway.Actor) error {
+			_, err := h.ImportDKIMKey(ctx, a, "none.test", "none", nil)
+			return err
+		}},
+		{"check a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.CheckDKIMKey(ctx, a, "none.test", "none"); return err }},
+		{"activate a DKIM key", "admin", func(a gateway.Actor) error {
+			_, err := h.ActivateDKIMKey(ctx, a, "none.test", "none", true)
+			return err
+		}},
+		{"deactivate a DKIM key", "admin", func(a gateway.Actor) error {
+			_, err := h.DeactivateDKIMKey(ctx, a, "none.test", "none")
+			return err
+		}},
+		{"delete a DKIM key", "admin", func(a gateway.Actor) error { return h.DeleteDKIMKey(ctx, a, "none.test", "none") }},
 		{"list users", "admin", func(a gateway.Actor) error { _, err := h.ListUsers(ctx, a); return err }},
 		{"save a user", "admin", func(a gateway.Actor) error { _, err := h.SaveUser(ctx, a, groups.User{}, nil); return err }},
 		{"delete a user", "admin", func(a gateway.Actor) error { return h.DeleteUser(ctx, a, "none") }},

@@ -270,6 +270,9 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 	if err := g.Keeper.Ready(ctx); err != nil {
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}
+	if err := g.signForDomain(ctx, l.summary.From[0], copies); err != nil {
+		return err
+	}
 	article, entry := g.outArticle(l, p, messageID, message), submittedEntry(a, l, p, messageID)
 	lasting := context.WithoutCancel(ctx)
 	err := g.Writer.Do(ctx, func(tx *gorm.DB) error {

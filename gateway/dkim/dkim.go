@@ -47,10 +47,10 @@ const (
 // Result is what one signature says. Domain, Selector and Reason come from a stranger, made safe: one line of printable
 // ASCII each, at most 255 bytes.
 type Result struct {
-	Value    Value
-	Domain   string // in lower case
-	Selector string
-	Reason   string // in words, "" for pass
+	Value    Value  `json:"result"`
+	Domain   string `json:"domain,omitempty"` // in lower case
+	Selector string `json:"selector,omitempty"`
+	Reason   string `json:"reason,omitempty"` // in words, "" for pass
 }
 
 // String is the result as it stands in an Authentication-Results field (RFC 8601, section 2.2).

@@ -29,15 +29,18 @@ func others() []string {
 	}
 }
 
+// ErrHeader wraps what makes a message impossible to sign, whatever the key.
+var ErrHeader = errors.New("cannot be signed with DKIM")
+
 // Sign returns the DKIM-Signature fields of a message, one for each key, each ending in CRLF. The message has CRLF line
 // ends and exactly one From field.
 func Sign(message []byte, keys ...Key) (string, error) {
 	header, err := headerOf(message)
 	if err != nil {
-		return "", fmt.Errorf("sign with DKIM: %w", err)
+		return "", fmt.Errorf("%w: %w", ErrHeader, err)
 	}
 	if n := len(header["from"]); n != 1 {
-		return "", fmt.Errorf("sign with DKIM: the message has %d From fields and must have one", n)
+		return "", fmt.Errorf("%w: the message has %d From fields and must have one", ErrHeader, n)
 	}
 	var fields strings.Builder
 	for _, key := range keys {
