@@ -33,6 +33,9 @@ type config struct {
 	Keyring  keyringConfig  `yaml:"keyring" envPrefix:"KEYRING_"`
 	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
 	Publish  publishConfig  `yaml:"publish" envPrefix:"PUBLISH_"`
+	DKIM     dkimConfig     `yaml:"dkim" envPrefix:"DKIM_"`
+
+	AuthenticationResults bool `yaml:"authentication_results" env:"AUTHENTICATION_RESULTS"` // a field of ours on what arrives
 }
 
 // discoverConfig says where certificates are looked for that nobody imported. All of it makes proposals only.
@@ -127,6 +130,7 @@ func defaults() config {
 		Keyring:  defaultKeyring(),
 		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
 		Publish:  publishConfig{WKD: true, Page: true, Keyserver: "https://keys.openpgp.org"},
+		DKIM:     dkimConfig{Verify: true},
 	}
 }
 

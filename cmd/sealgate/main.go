@@ -38,6 +38,7 @@ type commands struct {
 	Article  articleCommand  `cmd:"" help:"Articles: list, show, save, open again."`
 	Plan     planCommand     `cmd:"" help:"Say what would happen to a message, and send nothing."`
 	Compose  composeCommand  `cmd:"" help:"Send a message as a group, through the same door as the ticket system."`
+	Dkim     dkimCommand     `cmd:"" help:"Keys that sign for our domains (DKIM): generate, import, check, activate."`
 	Queue    queueCommand    `cmd:"" help:"The delivery queue: list, hold, retry, delete."`
 	Activity activityCommand `cmd:"" help:"The activity log: list, export, verify."`
 	Sop      sopCommand      `cmd:"" passthrough:"" help:"Stateless OpenPGP: the engine alone, with keys in files."`

@@ -78,6 +78,9 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Log:      p.log,
 
 		Publishing: c.Publish.publishing(),
+
+		Verification:          c.DKIM.verification(),
+		AuthenticationResults: c.AuthenticationResults,
 	}
 	g.Queue = &queue.Queue{
 		Writer:  g.Writer,
