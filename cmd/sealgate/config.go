@@ -72,7 +72,7 @@ type listen struct {
 // limits bound what mail may cost.
 type limits struct {
 	MessageBytes int64 `yaml:"message_bytes" env:"MESSAGE_BYTES"`
-	MemoryBytes  int64 `yaml:"memory_bytes" env:"MEMORY_BYTES"` // of messages in memory at once
+	MemoryBytes  int64 `yaml:"memory_bytes" env:"MEMORY_BYTES"` // for messages under way
 
 	// Of what is opened; over one of them, a message is passed on as it came and says so.
 	MIMEDepth         int   `yaml:"mime_depth" env:"MIME_DEPTH"`
@@ -121,7 +121,7 @@ func defaults() config {
 			Web:        "127.0.0.1:8025 plain",
 		},
 		Limits: limits{
-			MessageBytes: 50 << 20, MemoryBytes: 256 << 20,
+			MessageBytes: 50 << 20, MemoryBytes: 128 << 20,
 			MIMEDepth: 50, MIMEParts: 1000, HeaderBytes: 256 << 10,
 			DecompressedBytes: 100 << 20, DecompressedRatio: 100, SessionKeys: 200,
 		},
@@ -216,8 +216,8 @@ func (l limits) check() error {
 	if l.MessageBytes < 1<<20 {
 		return errors.New("configuration: limits.message_bytes must be at least 1048576 (1 MiB)")
 	}
-	if l.MemoryBytes < 4*l.MessageBytes {
-		return errors.New("configuration: limits.memory_bytes must be at least four times limits.message_bytes")
+	if l.MemoryBytes < 32<<20 {
+		return errors.New("configuration: limits.memory_bytes must be at least 33554432 (32 MiB)")
 	}
 	for _, r := range []struct {
 		key             string

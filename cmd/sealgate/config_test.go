@@ -56,7 +56,7 @@ func TestBadConfigurationIsSaid(t *testing.T) {
 		"TLS without files":  {"listen:\n  imap: [\":993 implicit\"]\n", "needs tls.certificate and tls.key"},
 		"half a TLS pair":    {"tls:\n  key: x\n", "given together"},
 		"tiny messages":      {"limits:\n  message_bytes: 5\n", "at least 1048576"},
-		"little memory":      {"limits:\n  memory_bytes: 5000000\n", "four times"},
+		"little memory":      {"limits:\n  memory_bytes: 5000000\n", "32 MiB"},
 		"no depth":           {"limits:\n  mime_depth: 0\n", "limits.mime_depth is 0; choose a number from 5 to 1000"},
 		"too deep":           {"limits:\n  mime_depth: 1001\n", "from 5 to 1000"},
 		"few parts":          {"limits:\n  mime_parts: 19\n", "limits.mime_parts is 19; choose a number from 20 to 100000"},

@@ -11,7 +11,7 @@ import (
 var layers = [][]string{
 	{"gateway/pgpmime/armor"},
 	{"gateway/pgpmime/pgp"},
-	{"gateway/pgpmime", "keyring/seal", "gateway/activity", "gateway/batch", "migrations", "keyring/publish"},
+	{"gateway/pgpmime", "keyring/seal", "gateway/activity", "gateway/batch", "gateway/memory", "migrations", "keyring/publish"},
 	{"keyring/kms/local"},
 	{"keyring/kms"},
 	{"keyring"},

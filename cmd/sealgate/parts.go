@@ -15,6 +15,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/archive"
 	"github.com/sealgate/sealgate/gateway/batch"
 	"github.com/sealgate/sealgate/gateway/mailbox"
+	"github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
@@ -30,12 +31,13 @@ type parts struct {
 	provider *local.Provider
 	keeper   *kms.Keeper
 	gateway  *gateway.Gateway
+	memory   *memory.Budget // of messages under way
 	log      *slog.Logger
 }
 
 // openParts opens database, key and stores, and wires the gateway.
 func openParts(ctx context.Context, c config, log *slog.Logger) (*parts, error) {
-	p := &parts{log: log}
+	p := &parts{log: log, memory: memory.NewBudget(c.Limits.MemoryBytes)}
 	if err := p.openStorage(ctx, c); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

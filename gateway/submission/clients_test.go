@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sealgate/sealgate/gateway/bed"
+	"github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/gateway/submission"
 )
 
@@ -74,7 +75,7 @@ func TestSwaks(t *testing.T) {
 // TestManySessions: each reply belongs to its own message.
 func TestManySessions(t *testing.T) {
 	const sessions, each = 20, 5
-	d := newDesk(t, func(s *submission.Server) { s.Budget = 4096 })
+	d := newDesk(t, func(s *submission.Server) { s.Memory = memory.NewBudget(4096) })
 	var all sync.WaitGroup
 	for n := range sessions {
 		c := d.dial(t, submission.Plain)

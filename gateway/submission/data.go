@@ -129,16 +129,18 @@ func (s *session) cutShort() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// hold waits until the budget allows a message of this size.
+// copiesAtWork is how often a message stands in memory while it is prepared, protected and sealed: measured, with what the
+// garbage collector has not taken away yet.
+const copiesAtWork = 8
+
+// hold waits until there is memory for a message of this size.
 func (s *session) hold(size int64) (release func(), err error) {
-	size = min(size, s.server.budgetBytes()) // a message larger than the budget waits for all of it
-	ctx, cancel := context.WithTimeout(s.ctx, orDefault(s.server.BudgetWait, defaultBudgetWait))
+	ctx, cancel := context.WithTimeout(s.ctx, orDefault(s.server.MemoryWait, defaultMemoryWait))
 	defer cancel()
-	budget := s.server.budget.Load()
-	if err := budget.Acquire(ctx, size); err != nil {
+	if release, err = s.server.Memory.Hold(ctx, size, copiesAtWork); err != nil {
 		return nil, &Refusal{Code: 451, Enhanced: [3]int{4, 3, 2}, Sentence: "too many messages at once; try again in a moment", Cause: err}
 	}
-	return func() { budget.Release(size) }, nil
+	return release, nil
 }
 
 // load reads a spooled message into memory once the budget allows it.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/gateway/submission"
 )
 
@@ -124,7 +125,9 @@ func TestLongLoginsAreWrong(t *testing.T) {
 
 // TestMemoryBudget: a message waits for memory while another is being submitted, and not for ever.
 func TestMemoryBudget(t *testing.T) {
-	d := newDesk(t, func(s *submission.Server) { s.Budget, s.BudgetWait = int64(len(letter)), 50*time.Millisecond })
+	d := newDesk(t, func(s *submission.Server) {
+		s.Memory, s.MemoryWait = memory.NewBudget(int64(len(letter))), 50*time.Millisecond
+	})
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	d.answer = func(submission.Submission) error { inside <- struct{}{}; <-goOn; return nil }
 	first, second := d.ready(t), d.ready(t)

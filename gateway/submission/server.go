@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/keyring/seal"
-	"golang.org/x/sync/semaphore"
 )
 
 // Server is one SMTP server; it may serve several listeners, which share its limits.
@@ -20,18 +20,17 @@ type Server struct {
 	Backend         Backend
 	Domain          string // our name in the greeting
 	TLS             *tls.Config
-	MaxMessageBytes int64         // 0 means 50 MiB
-	MaxRecipients   int           // 0 means 100
-	MaxConnections  int           // at once; 0 means 200
-	Budget          int64         // bytes of messages in memory at once over all sessions; 0 means 256 MiB
-	Timeout         time.Duration // per command and per read; 0 means 5 min
-	BudgetWait      time.Duration // how long a received message waits for memory; 0 means 30 s
-	Grace           time.Duration // for sessions under way when the server ends; 0 means 10 s
+	MaxMessageBytes int64          // 0 means 50 MiB
+	MaxRecipients   int            // 0 means 100
+	MaxConnections  int            // at once; 0 means 1000
+	Memory          *memory.Budget // of messages in memory at once; nil means no bound
+	Timeout         time.Duration  // per command and per read; 0 means 5 min
+	MemoryWait      time.Duration  // how long a received message waits for memory; 0 means 2 min
+	Grace           time.Duration  // for sessions under way when the server ends; 0 means 10 s
 	Spool           *seal.Spool
 	Log             *slog.Logger
 
 	connections atomic.Int64
-	budget      atomic.Pointer[semaphore.Weighted]
 	tries       tries
 }
 
@@ -49,10 +48,9 @@ const (
 const (
 	defaultMessageBytes = 50 << 20
 	defaultRecipients   = 100
-	defaultConnections  = 200
-	defaultBudget       = 256 << 20
+	defaultConnections  = 1000
 	defaultTimeout      = 5 * time.Minute
-	defaultBudgetWait   = 30 * time.Second
+	defaultMemoryWait   = 2 * time.Minute
 	defaultGrace        = 10 * time.Second
 	maxDataLine         = 1 << 20 // our own rule for long lines is in package pgpmime: they are re-encoded
 )
@@ -63,8 +61,6 @@ func orDefault[T int | int64 | time.Duration](v, d T) T {
 	}
 	return v
 }
-
-func (s *Server) budgetBytes() int64 { return orDefault(s.Budget, defaultBudget) }
 
 // ServeRelay is Serve for mail servers: instead of logins there is trust in who they are.
 func (s *Server) ServeRelay(ctx context.Context, l net.Listener, r Relay) error {
@@ -84,7 +80,6 @@ func (s *Server) serve(ctx context.Context, l net.Listener, mode Mode, relay *Re
 	if err := s.check(l, mode); err != nil {
 		return err
 	}
-	s.budget.CompareAndSwap(nil, semaphore.NewWeighted(s.budgetBytes()))
 	d := &door{Listener: l, server: s, inside: map[*connection]struct{}{}, relay: relay}
 	var socket net.Listener = d
 	if mode == Implicit {
