@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,15 +91,9 @@ func dkimName(domain, selector string) (string, string, error) {
 
 // described adds to stored keys what follows from them.
 func (g *Gateway) described(ctx context.Context, stored []keystore.Key) ([]DKIMKey, error) {
-	all, err := g.Groups.Groups(ctx)
+	writes, err := g.senderDomains(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read groups: %w", err)
-	}
-	writes := map[string]bool{domainToSign("@" + g.Domain): true}
-	for _, group := range all {
-		for _, address := range group.Addresses {
-			writes[domainToSign(address)] = true
-		}
+		return nil, err
 	}
 	var keys []DKIMKey
 	for _, k := range stored {
@@ -105,6 +101,30 @@ func (g *Gateway) described(ctx context.Context, stored []keystore.Key) ([]DKIMK
 		keys = append(keys, DKIMKey{Key: k, Record: r, Used: writes[k.Domain]})
 	}
 	return keys, nil
+}
+
+// SenderDomains returns the domains that groups write from, and Sealgate itself, sorted. Admins only.
+func (g *Gateway) SenderDomains(ctx context.Context, a Actor) ([]string, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return nil, err
+	}
+	domains, err := g.senderDomains(ctx)
+	return slices.Sorted(maps.Keys(domains)), err
+}
+
+func (g *Gateway) senderDomains(ctx context.Context) (map[string]bool, error) {
+	all, err := g.Groups.Groups(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read groups: %w", err)
+	}
+	domains := map[string]bool{domainToSign(g.Domain): true}
+	for _, group := range all {
+		for _, address := range group.Addresses {
+			domains[domainToSign(address)] = true
+		}
+	}
+	delete(domains, "") // of what is no domain
+	return domains, nil
 }
 
 // GenerateDKIMKeys makes keys, which sign nothing until they are activated. Admins only.
@@ -211,84 +231,6 @@ func (g *Gateway) addDKIMKey(ctx context.Context, tx *gorm.DB, s dkimSecret) (ke
 		return k, &Problem{Sentence: fmt.Sprintf("%s has a key with the selector %s already; choose another selector.", s.domain, s.selector), Cause: err}
 	}
 	return k, err
-}
-
-// CheckDKIMKey looks whether the DNS has the record of a key, and remembers what it saw. Admins only.
-func (g *Gateway) CheckDKIMKey(ctx context.Context, a Actor, domain, selector string) (DKIMKey, error) {
-	k, err := g.DKIMKey(ctx, a, domain, selector)
-	if err != nil {
-		return DKIMKey{}, err
-	}
-	if g.Resolver == nil {
-		return DKIMKey{}, &Problem{Sentence: "This Sealgate asks no name server, so it cannot look; name one in the configuration under dns.servers."}
-	}
-	looking, cancel := context.WithTimeout(ctx, dkimCheckWithin)
-	defer cancel()
-	finding := string(dkim.Check(looking, k.Record, g.Resolver))
-	err = g.changeDKIMKey(ctx, a, "dkim.checked", k, map[string]string{"finding": finding}, func(tx *gorm.DB) error {
-		return g.dkimStore().SetFinding(ctx, tx, k.Key, finding, g.Now())
-	})
-	k.Finding, k.Checked = finding, g.Now()
-	return k, err
-}
-
-// dkimCheckWithin bounds what a person waits for.
-const dkimCheckWithin = 15 * time.Second
-
-// ActivateDKIMKey has a key sign from now on. The last look at the DNS must have seen its record, or the admin must say
-// that it is there all the same (unseen): others take mail with a signature that they cannot check for forged. Admins only.
-func (g *Gateway) ActivateDKIMKey(ctx context.Context, a Actor, domain, selector string, unseen bool) (DKIMKey, error) {
-	k, err := g.DKIMKey(ctx, a, domain, selector)
-	if err != nil {
-		return DKIMKey{}, err
-	}
-	if !unseen && !dkim.Finding(k.Finding).Seen() {
-		return DKIMKey{}, &Problem{Sentence: "This key is not switched on, because its record was not seen in the DNS: " + k.Sentence() + " Then check it here."}
-	}
-	detail := map[string]string{}
-	if unseen {
-		detail["record"] = "not looked for"
-	}
-	return g.switchDKIMKey(ctx, a, "dkim.activated", k, detail, true)
-}
-
-// DeactivateDKIMKey has a key sign no more. Its record should stay in the DNS until what it signed has arrived. Admins only.
-func (g *Gateway) DeactivateDKIMKey(ctx context.Context, a Actor, domain, selector string) (DKIMKey, error) {
-	k, err := g.DKIMKey(ctx, a, domain, selector)
-	if err != nil {
-		return DKIMKey{}, err
-	}
-	return g.switchDKIMKey(ctx, a, "dkim.deactivated", k, map[string]string{}, false)
-}
-
-func (g *Gateway) switchDKIMKey(ctx context.Context, a Actor, act string, k DKIMKey, detail map[string]string, active bool) (DKIMKey, error) {
-	err := g.changeDKIMKey(ctx, a, act, k, detail, func(tx *gorm.DB) error { return g.dkimStore().SetActive(ctx, tx, k.Key, active) })
-	k.Active = active
-	return k, err
-}
-
-// DeleteDKIMKey removes an inactive key and its secret for good. Admins only.
-func (g *Gateway) DeleteDKIMKey(ctx context.Context, a Actor, domain, selector string) error {
-	k, err := g.DKIMKey(ctx, a, domain, selector)
-	if err != nil {
-		return err
-	}
-	err = g.changeDKIMKey(ctx, a, "dkim.deleted", k, map[string]string{}, func(tx *gorm.DB) error {
-		return g.dkimStore().Delete(ctx, tx, k.Key)
-	})
-	if errors.Is(err, keystore.ErrActive) {
-		return &Problem{Sentence: "This key signs mail; deactivate it first, and leave its record in the DNS for some days.", Cause: err}
-	}
-	return err
-}
-
-func (g *Gateway) changeDKIMKey(ctx context.Context, a Actor, act string, k DKIMKey, detail map[string]string, write func(tx *gorm.DB) error) error {
-	detail["domain"], detail["selector"] = k.Domain, k.Selector
-	err := g.change(ctx, activity.Entry{Actor: a.Name, Act: act, Detail: detail}, write)
-	if errors.Is(err, keystore.ErrNotFound) {
-		return ErrNotFound // somebody deleted it meanwhile
-	}
-	return err
 }
 
 // domainToSign is the domain of an address in the form in which keys are stored; "" for none.

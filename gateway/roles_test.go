@@ -91,6 +91,7 @@ func TestRoles(t *testing.T) {
 		{"check a mailbox", "admin", func(a gateway.Actor) error { _, err := h.CheckMailbox(ctx, a, "none"); return err }},
 		{"delete a mailbox", "admin", func(a gateway.Actor) error { return h.DeleteMailbox(ctx, a, "none") }},
 		{"list DKIM keys", "admin", func(a gateway.Actor) error { _, err := h.DKIMKeys(ctx, a); return err }},
+		{"list sender domains", "admin", func(a gateway.Actor) error { _, err := h.SenderDomains(ctx, a); return err }},
 		{"see a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.DKIMKey(ctx, a, "none.test", "none"); return err }},
 		{"make a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.GenerateDKIMKeys(ctx, a, gateway.NewDKIMKey{}); return err }},
 		{"import a DKIM key", "admin", func(a gateway.Actor) error {

@@ -42,6 +42,7 @@ func (s *site) api() http.Handler {
 	s.composeAPI(a)
 	s.previewAPI(a)
 	s.queueAPI(a)
+	s.dkimAPI(a)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		(&visit{site: s, w: w, r: r}).missing(mux)
 	})

@@ -48,6 +48,7 @@ type articleViewJSON struct {
 	articleJSON
 	Verdict     pgpmime.Verdict  `json:"verdict"`
 	Words       string           `json:"words" doc:"The verdict in one sentence; outbound: what became of it."`
+	DKIM        []dkimResultJSON `json:"dkim,omitempty" doc:"What DKIM signatures said when it arrived. Missing: nobody looked."`
 	Text        string           `json:"text"`
 	HTML        string           `json:"html,omitempty" doc:"Cleaned."`
 	Attachments []attachmentJSON `json:"attachments"`
@@ -113,6 +114,9 @@ func (s *site) apiArticle(ctx context.Context, a gateway.Actor, in *byID) (*body
 		return nil, err
 	}
 	j := articleViewJSON{articleJSON: articleJSONOf(opened.Article), Verdict: opened.Verdict, Words: opened.Verdict.String(), Text: opened.View.Text}
+	if opened.DKIM != nil {
+		j.DKIM = listOf(opened.DKIM, dkimResultJSONOf).Body.Items
+	}
 	if opened.Article.Direction == archive.Out {
 		if j.Words, err = s.Gateway.Departure(ctx, a, in.ID); err != nil {
 			return nil, err

@@ -234,6 +234,7 @@ func (b *bench) furnish() map[string]string {
 	program.call("POST", "/compose", map[string]any{
 		"group_id": g.ID, "to": []string{customer}, "subject": "Your invoice of November", "text": "Dear customer,\n\nthe invoice is attached.\n\nKind regards\nSupport",
 	}, nil).says(b.t, 200)
+	b.signsForItsDomain()
 	mailboxes, err := b.gateway.Groups.Mailboxes(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
@@ -245,6 +246,7 @@ func (b *bench) furnish() map[string]string {
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
 		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test", "public-revoked": "/keys/old@desk.test",
 		"upload":   "/keyring/" + b.certificateOf(support).Fingerprint + "/upload",
+		"dkim":     "/dkim", "dkim-delete": "/dkim/desk.test/m-ed25519/delete",
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
 }

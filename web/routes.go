@@ -107,6 +107,15 @@ func routes() []route {
 		{pattern: "GET /groups/{id}/mailboxes/{mailbox}/delete", roles: admins, do: deleteMailboxForm},
 		{pattern: "POST /groups/{id}/mailboxes/{mailbox}/delete", roles: admins, do: deleteMailbox},
 
+		{pattern: "GET /dkim", roles: admins, do: dkimKeys},
+		{pattern: "POST /dkim/generate", roles: admins, do: generateDKIM},
+		{pattern: "POST /dkim/import", roles: admins, do: importDKIM},
+		{pattern: "POST /dkim/{domain}/{selector}/check", roles: admins, do: checkDKIM},
+		{pattern: "POST /dkim/{domain}/{selector}/activate", roles: admins, do: activateDKIM},
+		{pattern: "POST /dkim/{domain}/{selector}/deactivate", roles: admins, do: deactivateDKIM},
+		{pattern: "GET /dkim/{domain}/{selector}/delete", roles: admins, do: deleteDKIMForm},
+		{pattern: "POST /dkim/{domain}/{selector}/delete", roles: admins, do: deleteDKIM},
+
 		{pattern: "GET /activity", do: activityList},
 		{pattern: "GET /activity.jsonl", do: activityExport},
 

@@ -14,7 +14,7 @@ import (
 // concrete is a route's address with something in its places.
 func concrete(pattern string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
-	return method, strings.NewReplacer("{$}", "", "{id}", "0198", "{n}", "0", "{mailbox}", "0198", "{fingerprint}", "ABCD").Replace(path)
+	return method, strings.NewReplacer("{$}", "", "{id}", "0198", "{n}", "0", "{mailbox}", "0198", "{fingerprint}", "ABCD", "{domain}", "none.test", "{selector}", "none").Replace(path)
 }
 
 // TestRoleMatrix: for every route and role, who gets past the door. Behind it, things that do not exist are not found.

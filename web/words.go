@@ -43,6 +43,7 @@ func functions(a assets) template.FuncMap {
 		"answer":      answerBadge,
 		"lookup":      lookupBadge,
 		"onOff":       onOffBadge,
+		"found":       foundBadge,
 		"counted":     counted,
 		"imported":    importedBadge,
 		"contains":    strings.Contains,

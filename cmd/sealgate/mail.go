@@ -54,6 +54,9 @@ func (c *articleShow) Run(s *session) error {
 			for _, l := range v.Verdict.Flat() {
 				fmt.Fprintf(s.out, "  %*s%s\n", 2*l.Depth, "", l.Layer)
 			}
+			for _, sentence := range v.DKIM.Sentences(v.Article.From) {
+				fmt.Fprintf(s.out, "Domain signature (DKIM): %s\n", sentence)
+			}
 		} else {
 			departure, err := p.gateway.Departure(s.ctx, cli, c.ID)
 			if err != nil {
