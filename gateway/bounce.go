@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 	"github.com/sealgate/sealgate/gateway/activity"
@@ -15,53 +14,80 @@ import (
 	"gorm.io/gorm"
 )
 
-// Bounce queues a delivery status notification (RFC 3464) for recipients that failed for good: the queue's Bounce
-// function. It is encrypted when the sender's address has a usable certificate. None is sent for the null reverse-path,
-// for automatic mail, or where NOTIFY forbids it (RFC 3461, section 4.1); the activity log tells it all the same.
-func (g *Gateway) Bounce(ctx context.Context, tx *gorm.DB, m queue.Message, failed []queue.Recipient, results []queue.Result) error {
-	told := wantNotice(failed)
+// TellSender queues a delivery status notification (RFC 3464) for recipients that failed for good, are late, or were handed
+// to a server that confirms nothing: the queue's Tell function. It is encrypted when the sender's address has a usable
+// certificate. None is sent for the null reverse-path, for automatic mail, or where NOTIFY forbids it (RFC 3461, section
+// 4.1); the activity log tells of failures all the same.
+func (g *Gateway) TellSender(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) error {
+	sent := false
+	if told := wantNotice(notices); m.ReversePath != "" && len(told) > 0 {
+		var err error
+		if sent, err = g.queueReport(ctx, tx, m, told); err != nil {
+			return fmt.Errorf("notification about %s: %w", m.ID, err)
+		}
+	}
+	for _, action := range []queue.Action{queue.ActionFailed, queue.ActionDelayed, queue.ActionRelayed} {
+		if err := g.recordNotice(ctx, tx, m, action, notices, sent); err != nil {
+			return fmt.Errorf("notification about %s: %w", m.ID, err)
+		}
+	}
+	return nil
+}
+
+// queueReport queues one notification about all of them, unless the message is automatic mail.
+func (g *Gateway) queueReport(ctx context.Context, tx *gorm.DB, m queue.Message, told []queue.Notice) (sent bool, err error) {
 	header, automatic, err := g.outerHeader(ctx, tx, m)
-	if err != nil {
-		return fmt.Errorf("bounce %s: %w", m.ID, err)
+	if err != nil || automatic {
+		return false, err
 	}
-	if m.ReversePath == "" || automatic || len(told) == 0 {
-		return g.recordBounce(ctx, tx, m, failed, "not sent")
-	}
-	o, err := g.protectBounce(ctx, m, g.deliveryStatus(m, told, results, header))
+	r := report{domain: g.Domain, now: g.Now(), message: m, notices: told, header: header, id: newID(), boundary: strings.ReplaceAll(newID(), "-", "")}
+	o, err := g.protectBounce(ctx, m, r.bytes())
 	if err != nil {
-		return fmt.Errorf("bounce %s: %w", m.ID, err)
+		return false, err
 	}
 	signatures, err := g.domainSignaturesFor(ctx, g.Domain, o)
 	if err != nil {
-		return fmt.Errorf("bounce %s: %w", m.ID, err)
+		return false, err
 	}
-	dsn := queue.Message{
-		ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, MessageID: m.MessageID,
-		Size: int64(len(o.Bytes())), Protection: o.Protection(), Signatures: signatures, CreatedAt: g.Now(),
+	_, err = g.Queue.Put(ctx, tx, queue.Message{
+		ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, MessageID: m.MessageID, SMTPUTF8: r.international(),
+		Signatures: signatures, CreatedAt: g.Now(),
 		Recipients: []queue.Recipient{{Address: m.ReversePath, Notify: "NEVER"}},
-	}
-	if _, err := g.Queue.Put(ctx, tx, dsn, o); err != nil {
-		return fmt.Errorf("bounce %s: %w", m.ID, err)
-	}
-	return g.recordBounce(ctx, tx, m, failed, "queued")
+	}, o)
+	return err == nil, err
 }
 
-func (g *Gateway) recordBounce(ctx context.Context, tx *gorm.DB, m queue.Message, failed []queue.Recipient, notification string) error {
+// recordNotice logs what the sender was told of, and failures also when nobody was told.
+func (g *Gateway) recordNotice(ctx context.Context, tx *gorm.DB, m queue.Message, action queue.Action, notices []queue.Notice, sent bool) error {
 	e := activity.Entry{
-		Actor: "sealgate", Act: "message.failed", Outcome: activity.Failed, GroupID: m.GroupID, ArticleID: m.ArticleID,
-		MessageID: m.MessageID, Detail: map[string]string{"queue": m.ID, "notification": notification},
+		Actor: "sealgate", Act: "message.told", GroupID: m.GroupID, ArticleID: m.ArticleID,
+		MessageID: m.MessageID, Detail: map[string]string{"queue": m.ID, "notification": string(action)},
 	}
-	for _, r := range failed {
-		e.Detail["to "+r.Address] = oneLine(r.LastReply)
+	if action == queue.ActionFailed {
+		e.Act, e.Outcome, e.Detail["notification"] = "message.failed", activity.Failed, "not sent"
+		if sent {
+			e.Detail["notification"] = "queued"
+		}
+	}
+	concerned := false
+	for _, n := range notices {
+		if n.Action == action {
+			concerned = true
+			e.Detail["to "+n.Recipient.Address] = oneLine(n.Result.Reply)
+		}
+	}
+	if !concerned || action != queue.ActionFailed && !sent {
+		return nil
 	}
 	return g.record(ctx, tx, e)
 }
 
-func wantNotice(failed []queue.Recipient) []queue.Recipient {
-	var told []queue.Recipient
-	for _, r := range failed {
-		if !strings.EqualFold(r.Notify, "NEVER") && (r.Notify == "" || strings.Contains(strings.ToUpper(r.Notify), "FAILURE")) {
-			told = append(told, r)
+// wantNotice leaves out the failures that the sender does not want to know of. The queue saw to the others.
+func wantNotice(notices []queue.Notice) []queue.Notice {
+	var told []queue.Notice
+	for _, n := range notices {
+		if n.Action != queue.ActionFailed || queue.Wants(n.Recipient.Notify, "FAILURE") {
+			told = append(told, n)
 		}
 	}
 	return told
@@ -94,68 +120,4 @@ func (g *Gateway) protectBounce(ctx context.Context, m queue.Message, message []
 		return g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Clear})
 	}
 	return g.protectFor(message, pgpmime.ProtectRequest{Protection: pgpmime.Encrypted, To: []*openpgp.Entity{reader.Entity}})
-}
-
-// deliveryStatus builds the multipart/report: words, machine-readable fields, and the outer header of the original.
-func (g *Gateway) deliveryStatus(m queue.Message, told []queue.Recipient, results []queue.Result, header []byte) []byte {
-	boundary := strings.ReplaceAll(newID(), "-", "")
-	var b bytes.Buffer
-	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, oneLine(value)) }
-	part := func(contentType string) {
-		fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s\r\n\r\n", boundary, contentType)
-	}
-	field("From", "Mail delivery <mailer-daemon@"+g.Domain+">")
-	field("To", "<"+m.ReversePath+">")
-	field("Subject", "Undelivered message")
-	field("Message-ID", "<"+newID()+"@"+g.Domain+">")
-	field("Date", g.Now().Format(time.RFC1123Z))
-	field("In-Reply-To", "<"+m.MessageID+">")
-	field("Auto-Submitted", "auto-replied")
-	field("MIME-Version", "1.0")
-	field("Content-Type", `multipart/report; report-type=delivery-status; boundary="`+boundary+`"`)
-	part("text/plain; charset=us-ascii")
-	b.WriteString("This message could not be delivered and will not be tried again:\r\n\r\n")
-	for _, r := range told {
-		fmt.Fprintf(&b, "  %s\r\n    %s\r\n", r.Address, ascii(r.LastReply))
-	}
-	part("message/delivery-status")
-	field("Reporting-MTA", "dns; "+g.Domain)
-	if m.EnvID != "" {
-		field("Original-Envelope-Id", m.EnvID)
-	}
-	field("Arrival-Date", m.CreatedAt.Format(time.RFC1123Z))
-	for _, r := range told {
-		b.WriteString("\r\n")
-		if r.ORcpt != "" {
-			field("Original-Recipient", r.ORcpt)
-		}
-		field("Final-Recipient", "rfc822; "+r.Address)
-		field("Action", "failed")
-		field("Status", statusOf(r, results))
-		field("Diagnostic-Code", "smtp; "+ascii(r.LastReply))
-	}
-	part("text/rfc822-headers")
-	b.Write(header)
-	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
-	return b.Bytes()
-}
-
-// statusOf is the enhanced status code of a failed recipient; a message given up after days of deferral expired.
-func statusOf(r queue.Recipient, results []queue.Result) string {
-	for _, result := range results {
-		if result.RecipientID == r.ID && strings.HasPrefix(result.Code, "5.") {
-			return result.Code
-		}
-	}
-	return "5.4.7"
-}
-
-// ascii makes a remote server's words safe inside a 7-bit notification.
-func ascii(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, oneLine(s))
 }

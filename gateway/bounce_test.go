@@ -218,8 +218,8 @@ func TestANotificationThatFailsIsNotAnsweredWithAnother(t *testing.T) {
 func TestARecipientStaysInTheQueueWhileItsSenderCannotBeTold(t *testing.T) {
 	h := newHouse(t)
 	h.sent(letter{to: []string{"gone@customer.test"}})
-	h.Queue.Bounce = func(ctx context.Context, tx *gorm.DB, m queue.Message, failed []queue.Recipient, results []queue.Result) error {
-		if err := h.Bounce(ctx, tx, m, failed, results); err != nil {
+	h.Queue.Tell = func(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) error {
+		if err := h.TellSender(ctx, tx, m, notices); err != nil {
 			return err
 		}
 		return errors.New("the disk is full")

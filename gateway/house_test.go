@@ -80,7 +80,7 @@ func emptyHouse(t testing.TB, db *gorm.DB) *house {
 		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now), Writer: &batch.Writer{DB: db},
 		Domain: "gate.test", Now: now, Random: rand.Reader, Log: log,
 	}
-	g.Queue = &queue.Queue{DB: db, Writer: g.Writer, Keeper: keeper, Bounce: g.Bounce, Report: g.ReportDelivery, Now: now, Log: log, Poll: 5 * time.Millisecond}
+	g.Queue = &queue.Queue{DB: db, Writer: g.Writer, Keeper: keeper, Tell: g.TellSender, Report: g.ReportDelivery, Now: now, Log: log, Poll: 5 * time.Millisecond}
 	return &house{
 		Gateway: g, t: t, provider: provider,
 		admin:    gateway.Actor{Name: "user:ada", Role: groups.Admin},

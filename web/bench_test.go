@@ -76,7 +76,7 @@ func newGateway(t *testing.T, db *gorm.DB, now func() time.Time, log *slog.Logge
 		Archive: articles, Activity: activity.New(db), Mirror: mailbox.NewMirror(db, articles, now), Writer: &batch.Writer{DB: db},
 		Domain: "seal.test", Now: now, Random: rand.Reader, Log: log,
 	}
-	g.Queue = &queue.Queue{DB: db, Writer: g.Writer, Keeper: keeper, Deliver: g.Deliver, Bounce: g.Bounce, Report: g.ReportDelivery, Now: now, Log: log}
+	g.Queue = &queue.Queue{DB: db, Writer: g.Writer, Keeper: keeper, Deliver: g.Deliver, Tell: g.TellSender, Report: g.ReportDelivery, Now: now, Log: log}
 	return g
 }
 

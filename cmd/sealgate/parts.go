@@ -89,7 +89,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		DB:      p.db,
 		Keeper:  p.keeper,
 		Deliver: g.Deliver,
-		Bounce:  g.Bounce,
+		Tell:    g.TellSender,
 		Report:  g.ReportDelivery,
 		Now:     time.Now,
 		Log:     p.log,

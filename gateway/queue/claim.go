@@ -3,113 +3,170 @@ package queue
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 )
 
-// claim is the right to make one attempt: one copy, those of its recipients that are due together, and the token that
-// their rows carry while the attempt lasts.
+// claim is the right to make one attempt: one copy, those of its recipients that are due together at one destination,
+// and the token that their rows carry while the attempt lasts.
 type claim struct {
-	token      string
-	message    Message
-	recipients []Recipient
+	token       string
+	destination string
+	message     Message
+	recipients  []Recipient
 }
 
-// claim takes at most n of the copies that have been due longest, and of no mailbox more than it has room for. When it
-// returns, the attempts are recorded and committed together: if the process dies now, the recipients are next tried as if
-// the attempts had failed.
-func (q *Queue) claim(ctx context.Context, n int, room func(mailboxID string) int, full []string) ([]*claim, error) {
-	db, now := q.DB.WithContext(ctx), q.Now()
+// claim takes at most n attempts: what persons want now, and what has been due longest at destinations that have room.
+// When it returns, the attempts are recorded and committed together: if the process dies now, the recipients are next
+// tried as if the attempts had failed.
+func (q *Queue) claim(ctx context.Context, p *picture, n int) ([]*claim, error) {
 	for range 10 { // another process may be quicker
-		// A look without a lock first: an idle queue must not keep SQLite's only writer.
-		if rows, err := findDue(db, now, full, 1); err != nil || len(rows) == 0 {
-			return nil, err
+		orders := q.orders(p, n)
+		if len(orders) == 0 { // seen without a lock: an idle queue must not keep SQLite's only writer
+			return nil, nil
 		}
 		var claims []*claim
-		lasting := context.WithoutCancel(ctx)
+		raced := false
 		err := q.Writer.Do(ctx, func(tx *gorm.DB) (err error) {
-			claims, err = q.takeSome(tx.WithContext(lasting), now, n, room, full)
+			claims, raced, err = q.takeAll(tx, p, orders, n)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("claim from queue: %w", err)
 		}
-		if len(claims) > 0 {
+		if len(claims) > 0 || !raced {
 			return claims, nil
 		}
 	}
 	return nil, nil
 }
 
-func (q *Queue) takeSome(tx *gorm.DB, now time.Time, n int, room func(string) int, full []string) ([]*claim, error) {
-	locked := tx.Clauses(clause.Locking{Strength: "UPDATE", Table: clause.Table{Name: "queue_messages"}, Options: "SKIP LOCKED"})
-	rows, err := findDue(locked, now, full, n)
-	if err != nil {
-		return nil, err
+// order is what to take: most copies of one destination, or one that a person wants now.
+type order struct {
+	destination string
+	queueID     string // of what a person wants
+	most        int
+}
+
+// orders chooses from a picture. What persons want comes first, even to a destination that rests.
+func (q *Queue) orders(p *picture, n int) []order {
+	var chosen []order
+	rooms, now := q.board().rooms(q.Now()), q.Now().UnixMilli()
+	for _, u := range p.urgent {
+		chosen = append(chosen, order{u.Destination, u.QueueID, 1})
+		n--
 	}
-	var claims []*claim
-	seen, taken := map[string]bool{}, map[string]int{}
-	for _, row := range rows {
-		m := row.message()
-		if seen[m.ID] || taken[m.MailboxID] >= room(m.MailboxID) { // a message stands once for each recipient
+	p.urgent = nil
+	for _, w := range p.waiting {
+		if n <= 0 || w.DueMS > now {
+			break
+		}
+		if room := min(rooms.room(w.Destination), n); room > 0 {
+			chosen = append(chosen, order{w.Destination, "", room})
+			n--
+		}
+	}
+	return chosen
+}
+
+// takeAll carries out orders, n attempts at most. raced tells that another process took what we saw.
+func (q *Queue) takeAll(tx *gorm.DB, p *picture, orders []order, n int) (claims []*claim, raced bool, err error) {
+	rooms := q.board().rooms(q.Now())
+	round := newID()
+	for i, o := range orders {
+		if o.most = min(o.most, n-len(claims)); o.queueID == "" {
+			o.most = min(o.most, rooms.room(o.destination))
+		}
+		if o.most <= 0 {
 			continue
 		}
-		seen[m.ID] = true
-		c, err := q.take(tx, m, now)
+		taken, seen, err := q.take(tx, o, round+"/"+strconv.Itoa(i))
 		if err != nil {
-			return nil, fmt.Errorf("claim from queue: %w", err)
+			return nil, false, err
 		}
-		if c != nil {
-			taken[m.MailboxID]++
+		for _, c := range taken {
+			rooms.begin(c.destination)
+			claims = append(claims, c)
+		}
+		switch {
+		case seen == 0 && o.queueID == "":
+			p.done(o.destination)
+		case len(taken) == 0:
+			raced = true
+		}
+	}
+	return claims, raced, nil
+}
+
+// take records the attempts of one order under one token. Under PostgreSQL another process may have taken the recipients
+// between our look and our lock: then there is less left than was seen.
+func (q *Queue) take(tx *gorm.DB, o order, token string) (claims []*claim, seen int, err error) {
+	now := q.Now()
+	messages, err := q.dueMessages(tx, o, now)
+	if err != nil || len(messages) == 0 {
+		return nil, 0, err
+	}
+	ids := make([]string, len(messages))
+	for i, m := range messages {
+		ids[i] = m.ID
+	}
+	until := now.Add(q.lease()).UnixMilli()
+	var rows []recipientRow
+	if err := tx.Raw(sqlTake, token, until, until, ids, o.destination, now.UnixMilli()).Scan(&rows).Error; err != nil {
+		return nil, 0, err
+	}
+	slices.SortFunc(rows, func(a, b recipientRow) int { return strings.Compare(a.ID, b.ID) })
+	for _, m := range messages {
+		c := &claim{token: token, destination: o.destination, message: m.message()}
+		for _, r := range rows {
+			if r.QueueID == m.ID {
+				c.recipients = append(c.recipients, r.recipient())
+			}
+		}
+		if len(c.recipients) > 0 {
 			claims = append(claims, c)
 		}
 	}
-	return claims, nil
+	return claims, len(messages), nil
 }
 
-// due is the condition for an attempt. Sending is not among the states: an expired lease becomes Uncertain first.
-func due(db *gorm.DB, now time.Time) *gorm.DB {
-	return db.Where("queue_recipients.state IN ? AND queue_recipients.next_attempt_ms <= ?",
-		[]State{Pending, Uncertain}, now.UnixMilli())
-}
+// sqlTake records attempts. Sending is not among the states: an expired lease becomes Uncertain first. That finished_ms
+// is 0 says nothing new, but which index to use.
+const sqlTake = `UPDATE queue_recipients SET state = 'sending', attempts = attempts + 1, lease_owner = ?, lease_until_ms = ?, next_attempt_ms = ?
+	WHERE queue_id IN ? AND destination = ? AND finished_ms = 0 AND state IN ('pending', 'uncertain') AND next_attempt_ms <= ?
+	RETURNING *`
 
-func findDue(db *gorm.DB, now time.Time, full []string, n int) ([]messageRow, error) {
-	find := due(db, now).Select("queue_messages.*").
-		Joins("JOIN queue_recipients ON queue_recipients.queue_id = queue_messages.id").
-		Order("queue_recipients.next_attempt_ms, queue_recipients.id").Limit(n)
-	if len(full) > 0 {
-		find = find.Where("queue_messages.mailbox_id NOT IN ?", full)
+// dueMessages locks the copies of an order, those that have been due longest first, each once.
+func (q *Queue) dueMessages(tx *gorm.DB, o order, now time.Time) ([]messageRow, error) {
+	query, values := sqlDue, []any{o.destination, now.UnixMilli(), o.most}
+	if o.queueID != "" {
+		query, values = sqlNamed, []any{o.queueID}
+	}
+	if tx.Name() == "postgres" {
+		query += " FOR UPDATE OF m SKIP LOCKED"
 	}
 	var rows []messageRow
-	if err := find.Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("look for due messages: %w", err)
-	}
-	return rows, nil
-}
-
-// take records the attempt. Under PostgreSQL another process may have taken the recipients between our look and our
-// lock: then there is nothing left, and no claim.
-func (q *Queue) take(tx *gorm.DB, m Message, now time.Time) (*claim, error) {
-	var rows []recipientRow
-	if err := due(tx, now).Where("queue_id = ?", m.ID).Order("id").Find(&rows).Error; err != nil || len(rows) == 0 {
+	if err := tx.Raw(query, values...).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
-	token, until := newID(), now.Add(q.lease())
-	for i := range rows {
-		r := &rows[i]
-		r.State, r.Attempts, r.LeaseOwner, r.LeaseUntilMS = string(Sending), r.Attempts+1, token, until.UnixMilli()
-		next, _ := Next(m.CreatedAt, r.Attempts, now, rand.Float64())
-		r.NextAttemptMS = max(next.UnixMilli(), r.LeaseUntilMS)
-		err := tx.Model(r).Select("state", "attempts", "lease_owner", "lease_until_ms", "next_attempt_ms").Updates(r).Error
-		if err != nil {
-			return nil, err
-		}
-	}
-	return &claim{token: token, message: m, recipients: recipientsOf(rows)}, nil
+	seen := map[string]bool{}
+	return slices.DeleteFunc(rows, func(row messageRow) bool { // a message stands once for each recipient
+		again := seen[row.ID]
+		seen[row.ID] = true
+		return again
+	}), nil
 }
+
+const (
+	sqlDue = `SELECT m.* FROM queue_recipients r JOIN queue_messages m ON m.id = r.queue_id
+	WHERE r.destination = ? AND r.state IN ('pending', 'uncertain') AND r.next_attempt_ms <= ?
+	ORDER BY r.next_attempt_ms LIMIT ?`
+	sqlNamed = `SELECT m.* FROM queue_messages m WHERE m.id = ?`
+)
 
 func (q *Queue) lease() time.Duration {
 	if q.Lease > 0 {
@@ -126,55 +183,4 @@ func (q *Queue) extend(ctx context.Context, c *claim) (ours bool, err error) {
 		return false, fmt.Errorf("extend lease: %w", done.Error)
 	}
 	return done.RowsAffected > 0, nil
-}
-
-// takeOver finds attempts whose lease ended: their process died or lost the database, and nobody knows what the next
-// hop answered. Their recipients become Uncertain and are tried again when the schedule says. Our own attempts (their
-// tokens) are known to be alive, even if the clock jumped while the machine slept.
-func (q *Queue) takeOver(ctx context.Context, own []string) error {
-	now := q.Now()
-	var ids []string
-	if err := expired(q.DB.WithContext(ctx), own, now).Model(&recipientRow{}).Distinct("queue_id").Limit(100).Find(&ids).Error; err != nil {
-		return fmt.Errorf("look for ended leases: %w", err)
-	}
-	for _, id := range ids {
-		err := q.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return q.takeOverOne(ctx, tx, id, own, now) })
-		if err != nil {
-			return fmt.Errorf("take over: %w", err)
-		}
-		q.Log.WarnContext(ctx, "an attempt ended without its answer being recorded", "queue", id)
-	}
-	return nil
-}
-
-// expired is the condition for a takeover.
-func expired(db *gorm.DB, own []string, now time.Time) *gorm.DB {
-	find := db.Where("state = ? AND lease_until_ms <= ?", Sending, now.UnixMilli())
-	if len(own) > 0 {
-		find = find.Where("lease_owner NOT IN ?", own)
-	}
-	return find
-}
-
-func (q *Queue) takeOverOne(ctx context.Context, tx *gorm.DB, id string, own []string, now time.Time) error {
-	var messages []messageRow
-	locked := tx.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
-	if err := locked.Where("id = ?", id).Find(&messages).Error; err != nil || len(messages) == 0 {
-		return err
-	}
-	var rows []recipientRow
-	if err := expired(tx, own, now).Where("queue_id = ?", id).Order("id").Find(&rows).Error; err != nil || len(rows) == 0 {
-		return err
-	}
-	const reply = "the attempt was cut off before its answer was recorded; the message may have arrived and is sent again"
-	var results []Result
-	for i := range rows {
-		r := &rows[i]
-		r.State, r.LeaseOwner, r.LeaseUntilMS, r.LastReply = string(Uncertain), "", 0, reply
-		if err := tx.Model(r).Select("state", "lease_owner", "lease_until_ms", "last_reply").Updates(r).Error; err != nil {
-			return err
-		}
-		results = append(results, Result{RecipientID: r.ID, Outcome: OutcomeUncertain, Code: "4.4.2", Reply: reply})
-	}
-	return q.Report(ctx, tx, messages[0].message(), recipientsOf(rows), results)
 }

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,14 +53,14 @@ func TestAProcessThatDiedLeavesAnUncertainMessageThatIsTakenOver(t *testing.T) {
 		if r := heir.reported()[0]; r.Outcome != queue.OutcomeUncertain || !strings.Contains(r.Reply, "may have arrived") {
 			t.Errorf("report of the takeover: %+v", r)
 		}
-		later.forward(time.Minute)
+		later.forward(2 * time.Minute)
 		heir.Wake()
 		heir.waitFor(id, queue.Relayed, 2)
 
 		close(release) // the dead one comes back and says: failed
 		stop()
 		if r := heir.get(id).Recipients[0]; r.State != queue.Relayed || len(dead.told()) != 0 || len(dead.reported()) != 0 {
-			t.Errorf("a result without a lease was written: %+v, bounces %+v", r, dead.told())
+			t.Errorf("a result without a lease was written: %+v, notices %+v", r, dead.told())
 		}
 	})
 }
@@ -140,6 +141,8 @@ func TestTwoProcessesDeliverEachMessageOnce(t *testing.T) {
 		h := newHouse(t, db)
 		other := neighbour(t, db, h.clock, h.provider)
 		h.Workers, other.Workers = 4, 4 // neither may claim everything at once
+		first, second := make(chan struct{}), make(chan struct{})
+		h.answer, other.answer = meeting(first, second), meeting(second, first)
 		n := 200
 		if db.Name() == "sqlite" { // each commit waits for the disk, and for the other process
 			n = 40
@@ -164,6 +167,19 @@ func TestTwoProcessesDeliverEachMessageOnce(t *testing.T) {
 			t.Errorf("one process did all the work: %d + %d", len(h.tried()), len(other.tried()))
 		}
 	})
+}
+
+// meeting is a next hop that takes everything once both processes have something under way.
+func meeting(mine, other chan struct{}) func(context.Context, queue.Recipient) queue.Result {
+	begin := sync.OnceFunc(func() { close(mine) })
+	return func(ctx context.Context, _ queue.Recipient) queue.Result {
+		begin()
+		select {
+		case <-other:
+		case <-ctx.Done():
+		}
+		return queue.Result{Outcome: queue.OutcomeRelayed}
+	}
 }
 
 func TestRunEndsWithTheAttemptsUnderWay(t *testing.T) {

@@ -9,8 +9,16 @@ import (
 	"github.com/sealgate/sealgate/keyring/seal"
 )
 
+// copiesAtWork is how often a payload stands in memory while it is opened and sent.
+const copiesAtWork = 3
+
 // deliver opens the payload and makes the attempt. It returns one clean result for each recipient, in their order.
 func (q *Queue) deliver(ctx context.Context, c *claim) []Result {
+	release, err := q.Memory.Hold(ctx, c.message.Size, copiesAtWork)
+	if err != nil {
+		return forAll(c.recipients, Result{Outcome: OutcomeDeferred, Code: "4.3.2", Reply: "too many messages at once; it is tried again by itself"})
+	}
+	defer release()
 	bytes, err := q.Keeper.Open(ctx, q.DB, payload(c.message.ID))
 	defer clear(bytes)
 	if err != nil {

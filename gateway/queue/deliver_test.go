@@ -33,7 +33,7 @@ func TestACopyIsDeliveredToAllItsRecipientsAtOnce(t *testing.T) {
 			t.Errorf("recipient: %+v", r)
 		}
 		if len(h.reported()) != 2 || len(h.told()) != 0 {
-			t.Errorf("reports %+v, bounces %+v", h.reported(), h.told())
+			t.Errorf("reports %+v, notices %+v", h.reported(), h.told())
 		}
 		_, err := h.Keeper.Open(t.Context(), db, kms.Ref{Kind: kms.Queue, ID: id, Version: 1})
 		if !errors.Is(err, seal.ErrGone) {
@@ -46,7 +46,9 @@ func TestDeferralsFollowTheScheduleUntilItIsGivenUp(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		h := newHouse(t, db)
 		h.answers(queue.OutcomeDeferred, "4.2.0", "later")
-		id := h.put(letter("a@desk.test"))
+		unwarned := letter("a@desk.test")
+		unwarned.Retry.WarnAfter = 5 * days
+		id := h.put(unwarned)
 		h.run()
 		waits := []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 4 * time.Hour}
 		for i, wait := range waits {
@@ -59,14 +61,14 @@ func TestDeferralsFollowTheScheduleUntilItIsGivenUp(t *testing.T) {
 			h.Wake()
 		}
 		h.waitFor(id, queue.Pending, len(waits)+1)
-		h.clock.forward(5 * 24 * time.Hour)
+		h.clock.forward(5 * days)
 		h.Wake()
 		r := h.waitFor(id, queue.Failed, len(waits)+2)
-		if !strings.Contains(r.LastReply, "given up after five days") || !strings.Contains(r.LastReply, "later") {
+		if !strings.Contains(r.LastReply, "given up after 5 days") || !strings.Contains(r.LastReply, "later") {
 			t.Errorf("last reply %q", r.LastReply)
 		}
-		if told := h.told(); len(told) != 1 || len(told[0]) != 1 || told[0][0].State != queue.Failed {
-			t.Errorf("bounces: %+v", told)
+		if told := h.told(); len(told) != 1 || len(told[0]) != 1 || told[0][0].Recipient.State != queue.Failed {
+			t.Errorf("notices: %+v", told)
 		}
 	})
 }
@@ -93,8 +95,8 @@ func TestEachRecipientHasItsOwnFate(t *testing.T) {
 		if !reflect.DeepEqual(states, []queue.State{queue.Failed, queue.Pending, queue.Relayed}) {
 			t.Errorf("states %v", states)
 		}
-		if told := h.told(); len(told) != 1 || len(told[0]) != 1 || told[0][0].LastReply != "no such user " {
-			t.Errorf("bounces: %+v", told)
+		if told := h.told(); len(told) != 1 || len(told[0]) != 1 || told[0][0].Recipient.LastReply != "no such user " {
+			t.Errorf("notices: %+v", told)
 		}
 		h.clock.forward(2 * time.Minute)
 		h.Wake()
@@ -115,7 +117,7 @@ func TestAFailureWhoseSenderCannotBeToldStaysInTheQueue(t *testing.T) {
 			return queue.Result{Outcome: queue.OutcomeRelayed}
 		}
 		var trouble error = errors.New("no key")
-		h.bounce = func(tx *gorm.DB) error {
+		h.tell = func(tx *gorm.DB) error {
 			if _, err := h.Put(t.Context(), tx, letter("support@desk.test"), outgoing(t)); err != nil {
 				return err
 			}

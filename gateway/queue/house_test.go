@@ -52,8 +52,8 @@ type house struct {
 	answer   func(ctx context.Context, r queue.Recipient) queue.Result // of the next hop
 	attempts []attempt
 	reports  []queue.Result
-	bounced  [][]queue.Recipient
-	bounce   func(tx *gorm.DB) error
+	notices  [][]queue.Notice
+	tell     func(tx *gorm.DB) error
 	report   func() error
 }
 
@@ -90,7 +90,7 @@ func neighbour(t testing.TB, db *gorm.DB, c *clock, provider *local.Provider) *h
 	}
 	h.Queue = &queue.Queue{
 		Writer: &batch.Writer{DB: db},
-		DB:     db, Keeper: keeper, Deliver: h.deliver, Bounce: h.tellSender, Report: h.record,
+		DB:     db, Keeper: keeper, Deliver: h.deliver, Tell: h.tellSender, Report: h.record,
 		Now: c.Now, Log: slog.New(slog.DiscardHandler), Poll: 5 * time.Millisecond,
 	}
 	return h
@@ -126,13 +126,13 @@ func (h *house) record(_ context.Context, _ *gorm.DB, _ queue.Message, _ []queue
 	return nil
 }
 
-func (h *house) tellSender(_ context.Context, tx *gorm.DB, _ queue.Message, failed []queue.Recipient, _ []queue.Result) error {
+func (h *house) tellSender(_ context.Context, tx *gorm.DB, _ queue.Message, notices []queue.Notice) error {
 	h.mu.Lock()
-	bounce := h.bounce
-	h.bounced = append(h.bounced, failed)
+	tell := h.tell
+	h.notices = append(h.notices, notices)
 	h.mu.Unlock()
-	if bounce != nil {
-		return bounce(tx)
+	if tell != nil {
+		return tell(tx)
 	}
 	return nil
 }
@@ -152,10 +152,10 @@ func (h *house) tried() []attempt {
 	return append([]attempt(nil), h.attempts...)
 }
 
-func (h *house) told() [][]queue.Recipient {
+func (h *house) told() [][]queue.Notice {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([][]queue.Recipient(nil), h.bounced...)
+	return append([][]queue.Notice(nil), h.notices...)
 }
 
 func (h *house) reported() []queue.Result {

@@ -9,20 +9,21 @@ import (
 )
 
 // Hold stops unfinished recipients until Retry. An attempt that is under way goes on; what it leaves unfinished is held
-// then. The five days of the schedule go on too.
+// then. The lifetime goes on too, though nothing is told or given up meanwhile.
 func (q *Queue) Hold(ctx context.Context, tx *gorm.DB, id string) error {
 	tx = tx.WithContext(ctx)
 	if err := lock(tx, id); err != nil {
 		return fmt.Errorf("hold message: %w", err)
 	}
-	err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).Update("state", Held).Error
+	err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).
+		Updates(map[string]any{"state": Held, "deadline_ms": 0}).Error
 	if err != nil {
 		return fmt.Errorf("hold message: %w", err)
 	}
 	return nil
 }
 
-// Retry makes unfinished and held recipients due now. An attempt that is under way counts as the retry; if nobody makes
+// Retry makes unfinished and held recipients due now, even at a destination that rests. An attempt that is under way counts as the retry; if nobody makes
 // it any more, the recipient is due when its lease ends. Call Wake after the commit.
 func (q *Queue) Retry(ctx context.Context, tx *gorm.DB, id string) error {
 	tx = tx.WithContext(ctx)
@@ -32,7 +33,7 @@ func (q *Queue) Retry(ctx context.Context, tx *gorm.DB, id string) error {
 	// A held recipient with a lease goes back to that lease: it is settled or taken over like any other.
 	state := gorm.Expr("CASE WHEN state <> ? THEN state WHEN lease_owner <> '' THEN ? ELSE ? END", Held, Sending, Pending)
 	err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).
-		Updates(map[string]any{"state": state, "next_attempt_ms": q.Now().UnixMilli()}).Error
+		Updates(map[string]any{"state": state, "next_attempt_ms": q.Now().UnixMilli(), "deadline_ms": 1}).Error
 	if err != nil {
 		return fmt.Errorf("retry message: %w", err)
 	}
@@ -45,8 +46,35 @@ func (q *Queue) Reroute(ctx context.Context, tx *gorm.DB, id, mailboxID string) 
 	if err := q.Retry(ctx, tx, id); err != nil {
 		return err
 	}
-	if err := tx.WithContext(ctx).Model(&messageRow{}).Where("id = ?", id).Update("mailbox_id", mailboxID).Error; err != nil {
+	tx = tx.WithContext(ctx)
+	if err := tx.Model(&messageRow{}).Where("id = ?", id).Update("mailbox_id", mailboxID).Error; err != nil {
 		return fmt.Errorf("reroute message: %w", err)
+	}
+	if err := q.redirect(ctx, tx, id); err != nil {
+		return fmt.Errorf("reroute message: %w", err)
+	}
+	return nil
+}
+
+// redirect names the destinations of a message's unfinished recipients anew.
+func (q *Queue) redirect(ctx context.Context, tx *gorm.DB, id string) error {
+	var row messageRow
+	if err := tx.Where("id = ?", id).Take(&row).Error; err != nil {
+		return err
+	}
+	var rows []recipientRow
+	if err := tx.Where("queue_id = ? AND state IN ?", id, unfinished()).Find(&rows).Error; err != nil {
+		return err
+	}
+	to := map[string][]string{}
+	for _, r := range rows {
+		d := q.destinationOf(ctx, row.message(), r.Address)
+		to[d] = append(to[d], r.ID)
+	}
+	for destination, ids := range to {
+		if err := tx.Model(&recipientRow{}).Where("id IN ?", ids).Update("destination", destination).Error; err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -75,8 +103,11 @@ func (q *Queue) Delete(ctx context.Context, tx *gorm.DB, id string) error {
 func lock(tx *gorm.DB, id string) error { return lockWith(tx, id, clause.Locking{Strength: "UPDATE"}) }
 
 // lockNow is lock for a transaction that others share, and that may hold the end of the log already: it fails rather than
-// wait for somebody who waits for that.
+// wait for somebody who waits for that. SQLite has one writer anyway.
 func lockNow(tx *gorm.DB, id string) error {
+	if tx.Name() == "sqlite" {
+		return nil
+	}
 	return lockWith(tx, id, clause.Locking{Strength: "UPDATE", Options: "NOWAIT"})
 }
 

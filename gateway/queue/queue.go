@@ -11,8 +11,14 @@
 // while it lasts; who finds a lease that ended takes over, and results under another token are not written. The
 // processes' clocks must agree better than the length of a lease.
 //
-// The package does not know SMTP: it is given a Deliver function, and a Bounce function that queues the delivery status
-// notification.
+// A destination is where a copy goes next: a server, or the domain of a recipient. Each has a share of the attempts, so
+// that one that hangs leaves room for others. One that cannot be reached rests as a whole, longer each time, and after that
+// a single attempt finds out; what rests is in the database, so that neither a restart nor another process storms it.
+// Meanwhile its messages wait without attempts of their own, and their senders are told all the same when they are late or
+// given up.
+//
+// The package does not know SMTP: it is given a Deliver function, and a Tell function that queues delivery status
+// notifications.
 package queue
 
 import (
@@ -23,6 +29,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/batch"
+	room "github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/keyring/kms"
 	"gorm.io/gorm"
@@ -111,10 +118,6 @@ type Result struct {
 // ctx. It never returns fewer results than recipients; one that is missing counts as uncertain. It keeps no bytes of o.
 type Deliver func(ctx context.Context, m Message, recipients []Recipient, o pgpmime.Outgoing) []Result
 
-// Bounce tells the sender inside tx that recipients failed for good. An error keeps the recipients in the queue, and
-// what Bounce wrote to tx is undone. The payload is still there.
-type Bounce func(ctx context.Context, tx *gorm.DB, m Message, failed []Recipient, results []Result) error
-
 // Report records one attempt inside tx (the activity log). An error undoes everything about the attempt's end: it is
 // written again, and after some seconds given up, so that the recipients become uncertain when the lease ends.
 type Report func(ctx context.Context, tx *gorm.DB, m Message, recipients []Recipient, results []Result) error
@@ -130,14 +133,16 @@ type Queue struct {
 	// anybody on the network. nil means that each mailbox is one destination.
 	Destination func(ctx context.Context, m Message, address string) string
 
-	Bounce  Bounce
+	Tell    Tell
 	Report  Report
 	Now     func() time.Time
 	Log     *slog.Logger
-	Workers int           // at most this many deliveries at once, half of them for one mailbox; 0 means 40
+	Workers int           // at most this many deliveries at once, half of them for one destination; 0 means 40
 	Poll    time.Duration // how often to look for due work without a hint; 0 means 2 s
+	Memory  *room.Budget  // of payloads under way; nil means no bound
 	Lease   time.Duration // how long after a crash an attempt counts as under way; 0 means 1 min
 
 	once sync.Once
 	wake chan struct{} // made by hint
+	desk *board        // made by board
 }

@@ -53,6 +53,21 @@ type recipientRow struct {
 
 func (recipientRow) TableName() string { return "queue_recipients" }
 
+// destinationRow is a row of queue_destinations: a destination that could not be reached.
+type destinationRow struct {
+	Destination string `gorm:"column:destination;primaryKey"`
+	Failures    int    `gorm:"column:failures"`
+	RestUntilMS int64  `gorm:"column:rest_until_ms"`
+	Reason      string `gorm:"column:reason"`
+	SinceMS     int64  `gorm:"column:since_ms"`
+}
+
+func (destinationRow) TableName() string { return "queue_destinations" }
+
+func (r destinationRow) rest() Rest {
+	return Rest{Destination: r.Destination, Failures: r.Failures, Until: time.UnixMilli(r.RestUntilMS), Reason: r.Reason, Since: time.UnixMilli(r.SinceMS)}
+}
+
 func rowOf(m Message) messageRow {
 	return messageRow{
 		ID: m.ID, ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, ReversePath: m.ReversePath,
@@ -81,14 +96,6 @@ func (r recipientRow) recipient() Recipient {
 		NextAttempt: timeOf(r.NextAttemptMS), LastReply: r.LastReply, Finished: timeOf(r.FinishedMS),
 		Destination: r.Destination, DelayTold: timeOf(r.DelayToldMS), RelayTold: timeOf(r.RelayToldMS),
 	}
-}
-
-func recipientsOf(rows []recipientRow) []Recipient {
-	var all []Recipient
-	for _, r := range rows {
-		all = append(all, r.recipient())
-	}
-	return all
 }
 
 // timeOf reads a column in which 0 means "not yet".

@@ -33,7 +33,7 @@ func TestNext(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			now := created.Add(c.age)
-			at, giveUp := queue.Next(created, c.attempt, now, c.jitter)
+			at, giveUp := queue.Schedule{}.Next(created, c.attempt, now, c.jitter)
 			if at.Sub(now) != c.wait || giveUp != c.giveUp {
 				t.Errorf("in %v, give up %t; want in %v, %t", at.Sub(now), giveUp, c.wait, c.giveUp)
 			}
@@ -49,7 +49,7 @@ func TestNextIsMonotoneAndBounded(t *testing.T) {
 		now := created.Add(time.Duration(rapid.Int64Range(0, int64(10*days)).Draw(t, "age")))
 		attempt := rapid.IntRange(-3, 1000).Draw(t, "attempt")
 		jitter := rapid.Float64Range(0, 0.9999).Draw(t, "jitter")
-		at, giveUp := queue.Next(created, attempt, now, jitter)
+		at, giveUp := queue.Schedule{}.Next(created, attempt, now, jitter)
 		end := created.Add(5 * days)
 		if giveUp == now.Before(end) {
 			t.Fatalf("give up is %t at age %v", giveUp, now.Sub(created))
@@ -57,7 +57,7 @@ func TestNextIsMonotoneAndBounded(t *testing.T) {
 		if !at.After(now) || at.Sub(now) > 5*time.Hour || (!giveUp && at.After(end)) {
 			t.Fatalf("age %v, attempt %d: next in %v", now.Sub(created), attempt, at.Sub(now))
 		}
-		if after, _ := queue.Next(created, attempt+1, now, jitter); after.Before(at) {
+		if after, _ := (queue.Schedule{}).Next(created, attempt+1, now, jitter); after.Before(at) {
 			t.Fatalf("attempt %d waits less than attempt %d", attempt+1, attempt)
 		}
 	})
@@ -69,7 +69,7 @@ func TestAScheduleEnds(t *testing.T) {
 		created := time.UnixMilli(1e12)
 		now, attempts := created, 1
 		for {
-			at, giveUp := queue.Next(created, attempts, now, rapid.Float64Range(0, 0.9999).Draw(t, "jitter"))
+			at, giveUp := queue.Schedule{}.Next(created, attempts, now, rapid.Float64Range(0, 0.9999).Draw(t, "jitter"))
 			if giveUp {
 				break
 			}

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -31,7 +32,7 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 	if err := q.Keeper.Ready(ctx); err != nil {
 		q.Log.WarnContext(ctx, "queue", "queue", c.message.ID, "error", err)
 	}
-	bounced := false
+	told := false
 	lasting := context.WithoutCancel(ctx)
 	err := q.Writer.Do(ctx, func(tx *gorm.DB) error {
 		ctx, tx := lasting, tx.WithContext(lasting)
@@ -39,20 +40,20 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 		if err != nil || len(mine) == 0 {
 			return err
 		}
-		s := settlement{message: c.message, now: q.Now(), held: map[string]bool{}}
+		s := settlement{message: c.message, now: q.Now(), jitter: rand.Float64(), held: map[string]bool{}, owed: map[string]bool{}}
 		s.judge(mine, results)
-		if bounced, err = q.tell(ctx, tx, &s); err != nil {
+		if told, err = q.tell(ctx, tx, &s); err != nil {
 			return err
 		}
-		if err := write(tx, c, s.recipients); err != nil {
+		if err := s.write(tx); err != nil {
 			return err
 		}
 		if err := q.Report(ctx, tx, c.message, s.recipients, s.results); err != nil {
 			return err
 		}
-		return q.shredFinished(ctx, tx, c.message.ID)
+		return q.shredFinished(ctx, tx, &s)
 	})
-	if err == nil && bounced {
+	if err == nil && told {
 		q.Wake()
 	}
 	return err
@@ -65,7 +66,7 @@ func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error
 		return nil, err
 	}
 	var rows []recipientRow
-	if err := tx.Where("queue_id = ? AND lease_owner = ?", c.message.ID, c.token).Find(&rows).Error; err != nil {
+	if err := tx.Raw("SELECT * FROM queue_recipients WHERE queue_id = ? AND lease_owner = ?", c.message.ID, c.token).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	if len(rows) < len(c.recipients) {
@@ -78,13 +79,15 @@ func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error
 	return mine, nil
 }
 
-// settlement is what becomes of an attempt's recipients. results are in the order of recipients.
+// settlement is what becomes of some recipients of one copy. results are in the order of recipients.
 type settlement struct {
 	message    Message
 	now        time.Time
+	jitter     float64 // the same for all, so that they stay together
 	recipients []Recipient
 	results    []Result
 	held       map[string]bool // by a person, while the attempt was under way
+	owed       map[string]bool // relayed to a server that confirms nothing, and the sender wants to know
 }
 
 // judge works out the new state of each recipient that is still ours.
@@ -100,6 +103,9 @@ func (s *settlement) judge(mine map[string]recipientRow, results []Result) {
 		switch result.Outcome {
 		case OutcomeRelayed:
 			r.State, r.Finished = Relayed, s.now
+			if !result.DSN && s.message.ReversePath != "" && Wants(r.Notify, "SUCCESS") {
+				s.owed[r.ID] = true
+			}
 		case OutcomeFailed:
 			r.State, r.Finished = Failed, s.now
 		case OutcomeHeld:
@@ -113,11 +119,15 @@ func (s *settlement) judge(mine map[string]recipientRow, results []Result) {
 
 // later is the fate of a recipient that was not reached: by the schedule, at a person's word, or given up.
 func (s *settlement) later(r Recipient, result Result) (Recipient, Result) {
-	at, giveUp := Next(s.message.CreatedAt, r.Attempts, s.now, rand.Float64())
+	at, giveUp := s.message.Retry.Next(s.message.CreatedAt, r.Attempts, s.now, s.jitter)
+	if result.Destination != "" {
+		r.Destination = result.Destination
+	}
 	switch {
 	case s.held[r.ID]: // and stays so
 	case giveUp:
-		result.Outcome, result.Reply = OutcomeFailed, "given up after five days; the last answer was: "+result.Reply
+		lifetime := s.message.Retry.withDefaults().Lifetime
+		result.Outcome, result.Reply = OutcomeFailed, "given up after "+inWords(lifetime)+"; the last answer was: "+result.Reply
 		r.State, r.Finished, r.LastReply = Failed, s.now, result.Reply
 	case result.Outcome == OutcomeUncertain:
 		r.State, r.NextAttempt = Uncertain, at
@@ -127,30 +137,38 @@ func (s *settlement) later(r Recipient, result Result) (Recipient, Result) {
 	return r, result
 }
 
-// failed returns the recipients that failed for good, with their results.
-func (s *settlement) failed() (recipients []Recipient, results []Result) {
-	for i, r := range s.recipients {
-		if r.State == Failed {
-			recipients, results = append(recipients, r), append(results, s.results[i])
+// inWords says a duration in days, hours or minutes, the largest that it is a multiple of.
+func inWords(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if n := d / unit.length; n > 0 && d%unit.length == 0 {
+			if n > 1 {
+				unit.name += "s"
+			}
+			return fmt.Sprintf("%d %s", n, unit.name)
 		}
 	}
-	return recipients, results
+	return d.String()
 }
 
-// tell has the sender told of failed recipients, inside a savepoint. If that is impossible they stay in the queue.
-func (q *Queue) tell(ctx context.Context, tx *gorm.DB, s *settlement) (bounced bool, err error) {
-	failed, results := s.failed()
-	if len(failed) == 0 {
+// tell has the sender told what is to be told, inside a savepoint. If that is impossible, failed recipients stay in the
+// queue and the rest is told later.
+func (q *Queue) tell(ctx context.Context, tx *gorm.DB, s *settlement) (told bool, err error) {
+	notices := s.notices()
+	if len(notices) == 0 {
 		return false, nil
 	}
-	err = tx.Transaction(func(inner *gorm.DB) error { return q.Bounce(ctx, inner, s.message, failed, results) })
+	err = tx.Transaction(func(inner *gorm.DB) error { return q.Tell(ctx, inner, s.message, notices) })
 	if err == nil {
+		s.told(notices)
 		return true, nil
 	}
 	if ctx.Err() != nil {
 		return false, err
 	}
-	q.Log.ErrorContext(ctx, "the sender could not be told of a failure; the message stays in the queue", "queue", s.message.ID, "error", err)
+	q.Log.ErrorContext(ctx, "the sender could not be told; the message stays in the queue", "queue", s.message.ID, "error", err)
 	s.keep()
 	return false, nil
 }
@@ -164,21 +182,36 @@ func (s *settlement) keep() {
 		}
 		result.Outcome, result.Reply = OutcomeDeferred, "the sender could not be told yet: "+result.Reply
 		r.State, r.Finished, r.LastReply = Pending, time.Time{}, result.Reply
-		r.NextAttempt, _ = Next(s.message.CreatedAt, r.Attempts, s.now, rand.Float64())
+		r.NextAttempt, _ = s.message.Retry.Next(s.message.CreatedAt, r.Attempts, s.now, s.jitter)
 		if s.held[r.ID] {
 			r.State = Held
 		}
 	}
 }
 
-// write stores the recipients and ends the lease.
-func write(tx *gorm.DB, c *claim, recipients []Recipient) error {
-	for _, r := range recipients {
-		row := recipientRow{
-			State: string(r.State), NextAttemptMS: r.NextAttempt.UnixMilli(), LastReply: r.LastReply, FinishedMS: milliOf(r.Finished),
+// outcome are the columns that an end changes.
+type outcome struct {
+	state                    State
+	reply, destination       string
+	next, finished, deadline int64
+	delayTold, relayTold     int64
+}
+
+// write stores the recipients and ends the lease, in one statement for all that ended alike.
+func (s *settlement) write(tx *gorm.DB) error {
+	var kinds []outcome
+	alike := map[outcome][]string{}
+	for _, r := range s.recipients {
+		o := s.outcome(r)
+		if alike[o] == nil {
+			kinds = append(kinds, o)
 		}
-		err := tx.Model(&recipientRow{}).Where("id = ? AND lease_owner = ?", r.ID, c.token).
-			Select("state", "next_attempt_ms", "last_reply", "finished_ms", "lease_owner", "lease_until_ms").Updates(row).Error
+		alike[o] = append(alike[o], r.ID)
+	}
+	for _, o := range kinds {
+		err := tx.Exec(`UPDATE queue_recipients SET state = ?, last_reply = ?, destination = ?, next_attempt_ms = ?, finished_ms = ?,
+			deadline_ms = ?, delay_told_ms = ?, relay_told_ms = ?, lease_owner = '', lease_until_ms = 0 WHERE id IN ?`,
+			o.state, o.reply, o.destination, o.next, o.finished, o.deadline, o.delayTold, o.relayTold, alike[o]).Error
 		if err != nil {
 			return err
 		}
@@ -186,11 +219,31 @@ func write(tx *gorm.DB, c *claim, recipients []Recipient) error {
 	return nil
 }
 
+func (s *settlement) outcome(r Recipient) outcome {
+	o := outcome{
+		state: r.State, reply: r.LastReply, destination: r.Destination, next: r.NextAttempt.UnixMilli(), finished: milliOf(r.Finished),
+		delayTold: milliOf(r.DelayTold), relayTold: milliOf(r.RelayTold),
+	}
+	switch {
+	case s.owed[r.ID]: // and could not be told
+		o.deadline = s.now.Add(time.Minute).UnixMilli()
+	case r.State == Pending || r.State == Uncertain:
+		o.deadline = max(s.message.deadline(r).UnixMilli(), s.now.Add(time.Minute).UnixMilli())
+	}
+	return o
+}
+
 // shredFinished removes the payload when nobody needs it any more.
-func (q *Queue) shredFinished(ctx context.Context, tx *gorm.DB, id string) error {
-	var n int64
-	if err := tx.Model(&recipientRow{}).Where("queue_id = ? AND state IN ?", id, unfinished()).Count(&n).Error; err != nil || n > 0 {
+func (q *Queue) shredFinished(ctx context.Context, tx *gorm.DB, s *settlement) error {
+	for _, r := range s.recipients {
+		if !r.State.Finished() || s.owed[r.ID] {
+			return nil
+		}
+	}
+	var needed []string
+	err := tx.Raw("SELECT id FROM queue_recipients WHERE queue_id = ? AND (finished_ms = 0 OR deadline_ms > 0) LIMIT 1", s.message.ID).Scan(&needed).Error
+	if err != nil || len(needed) > 0 {
 		return err
 	}
-	return q.Keeper.Shred(ctx, tx, payload(id).Kind, id)
+	return q.Keeper.Shred(ctx, tx, payload(s.message.ID).Kind, s.message.ID)
 }

@@ -28,27 +28,29 @@ func (q *Queue) Put(ctx context.Context, tx *gorm.DB, m Message, o pgpmime.Outgo
 	if m.CreatedAt.IsZero() {
 		m.CreatedAt = q.Now()
 	}
-	m.Protection, m.Size = o.Protection(), int64(len(o.Bytes()))
+	m.Protection, m.Size = o.Protection(), o.Message().Size()
 	tx = tx.WithContext(ctx)
 	row := rowOf(m)
 	if err := tx.Create(&row).Error; err != nil {
 		return "", fmt.Errorf("queue message: %w", err)
 	}
-	if err := tx.CreateInBatches(newRecipients(m, q.Now()), 500).Error; err != nil {
+	if err := tx.CreateInBatches(q.newRecipients(ctx, m), 500).Error; err != nil {
 		return "", fmt.Errorf("queue recipients: %w", err)
 	}
-	if err := q.Keeper.Seal(ctx, tx, payload(m.ID), o.Bytes()); err != nil {
+	if _, err := q.Keeper.SealFrom(ctx, tx, payload(m.ID), o.Message().Reader()); err != nil {
 		return "", fmt.Errorf("queue payload: %w", err)
 	}
 	return m.ID, nil
 }
 
-func newRecipients(m Message, now time.Time) []recipientRow {
+func (q *Queue) newRecipients(ctx context.Context, m Message) []recipientRow {
 	var rows []recipientRow
+	now := q.Now()
 	for _, r := range m.Recipients {
 		rows = append(rows, recipientRow{
 			ID: newID(), QueueID: m.ID, Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt,
-			State: string(Pending), NextAttemptMS: now.UnixMilli(),
+			State: string(Pending), NextAttemptMS: now.UnixMilli(), DeadlineMS: m.deadline(r).UnixMilli(),
+			Destination: q.destinationOf(ctx, m, r.Address),
 		})
 	}
 	return rows
@@ -62,13 +64,14 @@ func payload(id string) kms.Ref { return kms.Ref{Kind: kms.Queue, ID: id, Versio
 
 // Filter selects messages for a list. Groups nil means every group. Open selects those with unfinished recipients.
 type Filter struct {
-	Groups  []string
-	Article string // only the copies of this article; "" for all
-	Open    bool
-	Limit   int // at most 500; 0 means 50
+	Groups      []string
+	Article     string // only the copies of this article; "" for all
+	Destination string // only those with unfinished recipients there; "" for all
+	Open        bool
+	Limit       int // at most 500; 0 means 50
 }
 
-// List returns messages newest first with their recipients, in two queries.
+// List returns messages newest first with their recipients, in a few queries.
 func (q *Queue) List(ctx context.Context, f Filter) ([]Message, error) {
 	if f.Groups != nil && len(f.Groups) == 0 {
 		return nil, nil
@@ -81,8 +84,12 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]Message, error) {
 	if f.Article != "" {
 		find = find.Where("article_id = ?", f.Article)
 	}
-	if f.Open {
-		find = find.Where("id IN (?)", db.Model(&recipientRow{}).Select("queue_id").Where("state IN ?", unfinished()))
+	if f.Open || f.Destination != "" {
+		ids, err := openMessages(db, f)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		find = find.Where("id IN ?", ids)
 	}
 	var rows []messageRow
 	if err := find.Find(&rows).Error; err != nil {
@@ -93,6 +100,27 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]Message, error) {
 		return nil, fmt.Errorf("list queue: %w", err)
 	}
 	return messages, nil
+}
+
+// openMessages finds the newest messages with unfinished recipients: ids are sorted by time.
+func openMessages(db *gorm.DB, f Filter) (ids []string, err error) {
+	find := db.Table("queue_recipients AS r").Distinct("r.queue_id").Where("r.finished_ms = 0").Order("r.queue_id DESC").Limit(limit(f.Limit))
+	if f.Destination != "" {
+		find = find.Where("r.destination = ?", f.Destination)
+	}
+	if f.Groups != nil || f.Article != "" {
+		find = find.Joins("JOIN queue_messages m ON m.id = r.queue_id")
+	}
+	if f.Groups != nil {
+		find = find.Where("m.group_id IN ?", f.Groups)
+	}
+	if f.Article != "" {
+		find = find.Where("m.article_id = ?", f.Article)
+	}
+	if err := find.Scan(&ids).Error; err != nil {
+		return nil, fmt.Errorf("list queue: %w", err)
+	}
+	return ids, nil
 }
 
 func limit(n int) int {
@@ -145,16 +173,28 @@ func (q *Queue) Get(ctx context.Context, id string) (Message, error) {
 // Depth counts unfinished recipients, held ones too, and returns the age of the oldest.
 func (q *Queue) Depth(ctx context.Context) (n int64, oldest time.Duration, err error) {
 	var found struct {
-		N      int64
-		Oldest int64
+		N     int64
+		First *string
 	}
-	err = q.DB.WithContext(ctx).Raw(`SELECT COUNT(*) AS n, COALESCE(MIN(m.created_ms), 0) AS oldest
-		FROM queue_recipients r JOIN queue_messages m ON m.id = r.queue_id WHERE r.state IN ?`, unfinished()).Scan(&found).Error
-	if err != nil {
+	db := q.DB.WithContext(ctx)
+	if err := db.Raw("SELECT COUNT(*) AS n, MIN(queue_id) AS first FROM queue_recipients WHERE finished_ms = 0").Scan(&found).Error; err != nil {
 		return 0, 0, fmt.Errorf("measure queue: %w", err)
 	}
-	if found.N == 0 {
+	if found.First == nil {
 		return 0, 0, nil
 	}
-	return found.N, max(0, q.Now().Sub(time.UnixMilli(found.Oldest))), nil
+	var created int64 // ids are sorted by time
+	if err := db.Raw("SELECT created_ms FROM queue_messages WHERE id = ?", *found.First).Scan(&created).Error; err != nil {
+		return 0, 0, fmt.Errorf("measure queue: %w", err)
+	}
+	return found.N, max(0, q.Now().Sub(time.UnixMilli(created))), nil
+}
+
+// Waiting counts the unfinished recipients of one destination.
+func (q *Queue) Waiting(ctx context.Context, destination string) (n int64, err error) {
+	err = q.DB.WithContext(ctx).Raw("SELECT COUNT(*) FROM queue_recipients WHERE destination = ? AND finished_ms = 0", destination).Scan(&n).Error
+	if err != nil {
+		return 0, fmt.Errorf("measure queue: %w", err)
+	}
+	return n, nil
 }

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,11 +22,15 @@ func TestWhatWasPutComesBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		h := newHouse(t, db)
 		m := letter("ä@desk.test")
-		m.SMTPUTF8, m.EnvID, m.Ret = true, "env", "HDRS"
+		h.Destination = func(_ context.Context, _ queue.Message, address string) string {
+			return strings.TrimPrefix(address, "ä@")
+		}
+		m.SMTPUTF8, m.EnvID, m.Ret, m.RequireTLS, m.Signatures = true, "env", "HDRS", true, "DKIM-Signature: v=1\r\n"
+		m.Retry = queue.Schedule{Lifetime: time.Hour, WarnAfter: time.Minute, FirstWait: time.Second, LongestWait: 2 * time.Second}
 		m.CreatedAt = h.clock.Now().Add(-time.Minute)
 		m.Recipients[0].Notify, m.Recipients[0].ORcpt = "FAILURE", "utf-8;x@desk.test"
 		m.ID = h.put(m)
-		m.Protection, m.Size = pgpmime.Clear, int64(len(outgoing(t).Bytes()))
+		m.Protection, m.Size, m.Recipients[0].Destination = pgpmime.Clear, int64(len(outgoing(t).Bytes())), "desk.test"
 		got := h.get(m.ID)
 		m.Recipients[0].ID, m.Recipients[0].State, m.Recipients[0].NextAttempt = got.Recipients[0].ID, queue.Pending, h.clock.Now()
 		if !got.CreatedAt.Equal(m.CreatedAt) || !got.Recipients[0].NextAttempt.Equal(h.clock.Now()) {
@@ -188,7 +193,7 @@ func TestWhatDoesNotOpenIsHeldAndNeverSent(t *testing.T) {
 					t.Errorf("last reply %q, want %q", r.LastReply, c.words)
 				}
 				if len(h.tried()) != 0 || len(h.told()) != 0 || len(h.reported()) != 1 {
-					t.Errorf("attempts %+v, bounces %+v, reports %+v", h.tried(), h.told(), h.reported())
+					t.Errorf("attempts %+v, notices %+v, reports %+v", h.tried(), h.told(), h.reported())
 				}
 			})
 		})

@@ -18,8 +18,17 @@ func (q *Queue) Wake() {
 }
 
 func (q *Queue) hint() chan struct{} {
-	q.once.Do(func() { q.wake = make(chan struct{}, 1) })
+	q.once.Do(q.furnish)
 	return q.wake
+}
+
+func (q *Queue) board() *board {
+	q.once.Do(q.furnish)
+	return q.desk
+}
+
+func (q *Queue) furnish() {
+	q.wake, q.desk = make(chan struct{}, 1), newBoard(q.workers())
 }
 
 // Run delivers until ctx ends, then waits for attempts under way (bounded by their own timeouts) and returns nil.
@@ -27,28 +36,49 @@ func (q *Queue) hint() chan struct{} {
 func (q *Queue) Run(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()
-	slots, underWay := make(chan struct{}, q.workers()), newUnderWay(q.workers())
+	if err := q.loadRests(ctx); err != nil && ctx.Err() == nil {
+		q.Log.ErrorContext(ctx, "queue", "error", err)
+	}
+	working.Go(func() { q.caring(ctx) })
+	slots, seen := make(chan struct{}, q.workers()), &picture{}
 	for ctx.Err() == nil {
 		free := takeSlots(ctx, slots)
-		claims := q.next(ctx, underWay, free)
+		claims := q.next(ctx, seen, free)
 		for range free - len(claims) {
 			<-slots
 		}
 		if len(claims) == 0 {
-			q.idle(ctx)
+			q.idle(ctx, seen.patience(q.poll()))
 			continue
 		}
 		for _, c := range claims {
-			underWay.begin(c)
+			q.board().begin(c)
 			working.Go(func() {
 				q.attempt(context.WithoutCancel(ctx), c)
-				underWay.end(c)
+				q.board().end(c)
 				<-slots
-				q.Wake() // more may be due for this mailbox
+				q.Wake() // more may be due for this destination
 			})
 		}
 	}
 	return nil
+}
+
+// caring looks after everything but due attempts, at every poll.
+func (q *Queue) caring(ctx context.Context) {
+	poll := time.NewTicker(q.poll())
+	defer poll.Stop()
+	for {
+		q.care(ctx, q.board().tokens())
+		if err := q.loadRests(ctx); err != nil && ctx.Err() == nil {
+			q.Log.ErrorContext(ctx, "queue", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		}
+	}
 }
 
 // takeSlots waits for a free slot, and takes all that are free; none when ctx ended.
@@ -68,28 +98,29 @@ func takeSlots(ctx context.Context, slots chan<- struct{}) (n int) {
 }
 
 // next returns at most n things to do.
-func (q *Queue) next(ctx context.Context, u *underWay, n int) []*claim {
+func (q *Queue) next(ctx context.Context, seen *picture, n int) []*claim {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := q.takeOver(ctx, u.tokens()); err != nil && ctx.Err() == nil {
-		q.Log.ErrorContext(ctx, "queue", "error", err)
+	err := q.look(ctx, seen)
+	var claims []*claim
+	if err == nil {
+		claims, err = q.claim(ctx, seen, n)
 	}
-	claims, err := q.claim(ctx, n, u.room, u.full())
 	if err != nil && ctx.Err() == nil {
 		q.Log.ErrorContext(ctx, "queue", "error", err)
 	}
 	return claims
 }
 
-// idle waits for a hint or the next poll.
-func (q *Queue) idle(ctx context.Context) {
-	poll := time.NewTimer(q.poll())
-	defer poll.Stop()
+// idle waits for a hint, but no longer than that.
+func (q *Queue) idle(ctx context.Context, longest time.Duration) {
+	wait := time.NewTimer(longest)
+	defer wait.Stop()
 	select {
 	case <-ctx.Done():
 	case <-q.hint():
-	case <-poll.C:
+	case <-wait.C:
 	}
 }
 
@@ -104,6 +135,7 @@ func (q *Queue) attempt(ctx context.Context, c *claim) {
 	results := q.deliver(delivering, c)
 	cancel()
 	<-beating
+	q.learn(ctx, c, results)
 	q.settleSurely(ctx, c, results)
 }
 
