@@ -20,20 +20,24 @@ type outCopy struct {
 }
 
 // protect makes every copy of a message: one for the visible readers of one form together, one for each hidden reader
-// alone, and a content-free notice for those who can't read.
-func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) ([]outCopy, error) {
+// alone, and a content-free notice for those who can't read. Close them all when they are stored.
+func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) (copies []outCopy, err error) {
 	signer, err := g.signerOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	var copies []outCopy
+	defer func() {
+		if err != nil {
+			closeAll(copies)
+		}
+	}()
 	for _, s := range p.shares() {
 		r := p.request(signer, s.inline)
 		r.HideSubject, r.KeepTicket = p.Group.HideSubject, p.Group.KeepTicket
 		r.Protection, r.To, r.Hidden = protectionOf(p.Decision), s.readers, s.hidden
 		o, err := g.protectFor(message, r)
 		if err != nil {
-			return nil, err
+			return copies, err
 		}
 		copies = append(copies, outCopy{recipients: s.recipients, outgoing: o})
 	}
@@ -71,7 +75,7 @@ func (p *Plan) request(signer *openpgp.Entity, inline bool) pgpmime.ProtectReque
 
 // protectFor is the one call that makes mail that may leave.
 func (g *Gateway) protectFor(message []byte, r pgpmime.ProtectRequest) (pgpmime.Outgoing, error) {
-	r.Now, r.Random = g.Now(), g.Random
+	r.Now, r.Random, r.Spool = g.Now(), g.Random, g.spool()
 	o, err := pgpmime.Protect(message, r)
 	if errors.Is(err, pgpmime.ErrMalformed) {
 		return o, malformed(err)
@@ -80,6 +84,21 @@ func (g *Gateway) protectFor(message []byte, r pgpmime.ProtectRequest) (pgpmime.
 		return o, fmt.Errorf("protect: %w", err)
 	}
 	return o, nil
+}
+
+// spool is where protected mail waits that is larger than memory should hold; nil for memory.
+func (g *Gateway) spool() pgpmime.Spool {
+	if g.Spool == nil {
+		return nil
+	}
+	return func() (pgpmime.SpoolFile, error) { return g.Spool.Create() }
+}
+
+// closeAll gives back what copies hold in the spool.
+func closeAll(copies []outCopy) {
+	for _, c := range copies {
+		c.outgoing.Close() //nolint:errcheck // a spool file has no name and ends with the process
+	}
 }
 
 func protectionOf(d groups.Decision) pgpmime.Protection {

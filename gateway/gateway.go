@@ -24,6 +24,7 @@ import (
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/kms"
+	"github.com/sealgate/sealgate/keyring/seal"
 	"gorm.io/gorm"
 )
 
@@ -65,6 +66,7 @@ type Gateway struct {
 	Activity *activity.Log
 	Queue    *queue.Queue
 	Mirror   *mailbox.Mirror
+	Spool    *seal.Spool    // of protected mail that is larger than memory should hold; nil keeps it in memory
 	Writer   *batch.Writer  // of what is accepted: many senders share one commit
 	Limits   pgpmime.Limits // of what is opened; zero values mean the defaults
 	Policy   Policy         // of the whole instance

@@ -214,6 +214,7 @@ func (g *Gateway) send(ctx context.Context, a Actor, l letter) error {
 	if err != nil {
 		return err
 	}
+	defer closeAll(copies)
 	return g.commit(ctx, a, l, plan, messageID, message, copies)
 }
 

@@ -102,6 +102,7 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	if err := h.listen(c); err != nil {
 		return nil, errors.Join(err, h.closeListeners())
 	}
+	p.gateway.Spool = spool
 	h.syncs = newSyncs(p.gateway, spool, c.Limits.MessageBytes, p.log)
 	p.gateway.MailboxStatus = h.syncs.Status
 	h.submission = &submission.Server{

@@ -127,14 +127,30 @@ func (w *segmentWriter) begin(ref Ref) { w.ref, w.seq, w.data = ref, 0, nil }
 
 // Write implements io.Writer.
 func (w *segmentWriter) Write(p []byte) (int, error) {
+	w.makeRoom(len(p))
 	w.data = append(w.data, p...)
 	for len(w.data) >= segmentSize {
 		if err := w.add(w.data[:segmentSize:segmentSize]); err != nil {
 			return 0, err
 		}
-		w.data = append([]byte(nil), w.data[segmentSize:]...)
+		rest := w.data[segmentSize:]
+		w.data = nil
+		w.makeRoom(len(rest))
+		w.data = append(w.data, rest...)
 	}
 	return len(p), nil
+}
+
+// makeRoom gives a small object what it needs, and a large one a whole segment at once.
+func (w *segmentWriter) makeRoom(n int) {
+	need := len(w.data) + n
+	if need <= cap(w.data) {
+		return
+	}
+	if need > segmentSize/4 {
+		need = max(need, segmentSize+segmentSize/4)
+	}
+	w.data = append(make([]byte, 0, need), w.data...)
 }
 
 // end finishes the stream of an object.
@@ -166,30 +182,39 @@ func (w *segmentWriter) flush() error {
 
 // Open returns the plaintext of ref. The error wraps one of package seal; seal.ErrGone means there is none.
 func (k *Keeper) Open(ctx context.Context, db *gorm.DB, ref Ref) ([]byte, error) {
-	r, err := k.OpenReader(ctx, db, ref)
+	r, size, err := k.openReader(ctx, db, ref)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	plaintext, err := io.ReadAll(r)
-	if err != nil {
+	// The size in the row is no promise: it saves growing, and and what is wrong with the object shows when it is read.
+	plaintext := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), largestGuess)+bytes.MinRead))
+	if _, err := plaintext.ReadFrom(r); err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
-	return plaintext, nil
+	return plaintext.Bytes(), nil
 }
+
+// largestGuess bounds the memory that is taken before anything was read.
+const largestGuess = 128 << 20
 
 // OpenReader streams the plaintext of ref at constant memory. It reads row by row and holds no transaction open. Bytes
 // read are of no use before io.EOF came; its errors wrap those of package seal.
 func (k *Keeper) OpenReader(ctx context.Context, db *gorm.DB, ref Ref) (io.ReadCloser, error) {
+	r, _, err := k.openReader(ctx, db, ref)
+	return r, err
+}
+
+func (k *Keeper) openReader(ctx context.Context, db *gorm.DB, ref Ref) (r io.ReadCloser, size int64, err error) {
 	row, err := beginning(db.WithContext(ctx), ref)
 	if err != nil {
-		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
+		return nil, 0, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
-	r, err := k.open(ctx, db, row.Object, &segmentReader{db: db.WithContext(ctx), ref: ref, seq: 1, data: row.Data, last: len(row.Data) < segmentSize})
+	r, err = k.open(ctx, db, row.Object, &segmentReader{db: db.WithContext(ctx), ref: ref, seq: 1, data: row.Data, last: len(row.Data) < segmentSize})
 	if err != nil {
-		return nil, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
+		return nil, 0, fmt.Errorf("open %s %s: %w", ref.Kind, ref.ID, err)
 	}
-	return r, nil
+	return r, row.Object.Size, nil
 }
 
 // beginning reads an object with its first segment, which is all there is of most.
