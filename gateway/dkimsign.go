@@ -37,7 +37,7 @@ func (g *Gateway) domainSignaturesFor(ctx context.Context, from string, o pgpmim
 }
 
 func domainSignatures(keys []dkim.Key, o pgpmime.Outgoing) (string, error) {
-	fields, err := dkim.Sign(o.Bytes(), keys...)
+	fields, err := dkim.SignFrom(o.Message().Reader(), keys...)
 	if errors.Is(err, dkim.ErrHeader) {
 		return "", malformed(err)
 	}

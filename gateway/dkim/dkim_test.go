@@ -10,9 +10,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	msgauth "github.com/emersion/go-msgauth/dkim"
 	"github.com/miekg/dns"
@@ -170,6 +173,29 @@ func TestWhatCannotBeSigned(t *testing.T) {
 	}
 }
 
+// TestALargeMessageIsSignedAsItIsRead, and one that cannot be read to its end is not signed at all.
+func TestALargeMessageIsSignedAsItIsRead(t *testing.T) {
+	text := message + strings.Repeat("A line of a long message.\r\n", 100_000)
+	key := dkim.Key{Domain: "desk.test", Selector: "s", Signer: edKey(t)}
+	fields, err := dkim.SignFrom(iotest.HalfReader(strings.NewReader(text)), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := dnstest.Start(t, zone("s._domainkey.desk.test", record(t, key.Signer, "")))
+	if got := verify(t, fields+text, d); got != "[dkim=pass header.d=desk.test header.s=s]" {
+		t.Errorf("got %s", got)
+	}
+	broken := errors.New("the spool is gone")
+	for _, begin := range []string{"From: a@desk.test\r\n", text[:2000]} {
+		if fields, err := dkim.SignFrom(io.MultiReader(strings.NewReader(begin), iotest.ErrReader(broken)), key); !errors.Is(err, broken) || fields != "" {
+			t.Errorf("got %q (%v)", fields, err)
+		}
+	}
+	if fields, err := dkim.Sign([]byte(text), key, dkim.Key{}); err == nil || fields != "" {
+		t.Errorf("with one bad key: %q (%v)", fields, err)
+	}
+}
+
 // TestKeyRecords: what the domain publishes decides.
 func TestKeyRecords(t *testing.T) {
 	key, other := edKey(t), edKey(t)
@@ -238,7 +264,8 @@ func TestTwoFromFieldsPassForNobody(t *testing.T) {
 	d := dnstest.Start(t, zone("s._domainkey.desk.test", record(t, key, "")))
 	for added, want := range map[string]string{
 		"": "[dkim=pass header.d=desk.test header.s=s]", "From: b@else.test\r\n": `[dkim=permerror reason="the message has more than one From field" header.d=desk.test header.s=s]`,
-		"subject: else\r\n": `[dkim=permerror reason="the message has more than one Subject field" header.d=desk.test header.s=s]`,
+		"MIME-Version: 1.0\r\n": "[dkim=pass header.d=desk.test header.s=s]",
+		"subject: else\r\n":     `[dkim=permerror reason="the message has more than one Subject field" header.d=desk.test header.s=s]`,
 	} {
 		if got := verify(t, added+careless.String(), d); got != want {
 			t.Errorf("with %q: got %s, want %s", added, got, want)

@@ -1,12 +1,14 @@
 package dkim
 
 import (
+	"bufio"
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -35,40 +37,82 @@ var ErrHeader = errors.New("cannot be signed with DKIM")
 // Sign returns the DKIM-Signature fields of a message, one for each key, each ending in CRLF. The message has CRLF line
 // ends and exactly one From field.
 func Sign(message []byte, keys ...Key) (string, error) {
-	header, err := headerOf(message)
+	return SignFrom(bytes.NewReader(message), keys...)
+}
+
+// SignFrom is Sign for a message of any size, which is read once. Its header is in memory, and nothing else.
+func SignFrom(message io.Reader, keys ...Key) (string, error) {
+	in := bufio.NewReader(message)
+	head, err := headFrom(in)
+	if err != nil {
+		return "", err
+	}
+	header, err := headerOf(head)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrHeader, err)
 	}
 	if n := len(header["from"]); n != 1 {
 		return "", fmt.Errorf("%w: the message has %d From fields and must have one", ErrHeader, n)
 	}
-	var fields strings.Builder
-	for _, key := range keys {
-		field, err := signWith(message, signedFields(header), key)
-		if err != nil {
-			return "", fmt.Errorf("sign with DKIM for %.100q: %w", key.Domain, err)
-		}
-		fields.WriteString(field)
-	}
-	return fields.String(), nil
+	return signAll(io.MultiReader(bytes.NewReader(head), in), signedFields(header), keys)
 }
 
-func signWith(message []byte, fields []string, key Key) (string, error) {
-	if err := key.usable(); err != nil {
-		return "", err
+// headFrom reads a header with the empty line that ends it.
+func headFrom(in *bufio.Reader) ([]byte, error) {
+	var head []byte
+	for whole := true; ; {
+		line, err := in.ReadSlice('\n')
+		head = append(head, line...)
+		switch {
+		case len(head) > maxHeader:
+			return nil, fmt.Errorf("%w: the header is too large", ErrHeader)
+		case errors.Is(err, io.EOF), err == nil && whole && len(bytes.TrimRight(line, "\r\n")) == 0:
+			return head, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("sign with DKIM: %w", err)
+		}
+		whole = err == nil
 	}
-	signer, err := dkim.NewSigner(&dkim.SignOptions{
-		Domain: strings.ToLower(key.Domain), Selector: key.Selector, Signer: key.Signer, HeaderKeys: fields,
+}
+
+// signAll gives the message to every key at once.
+func signAll(message io.Reader, fields []string, keys []Key) (string, error) {
+	var signers []*dkim.Signer
+	var writers []io.Writer
+	var failed error
+	for _, key := range keys {
+		signer, err := key.signer(fields)
+		if err != nil {
+			failed = fmt.Errorf("for %.100q: %w", key.Domain, err)
+			break
+		}
+		signers, writers = append(signers, signer), append(writers, signer)
+	}
+	if failed == nil {
+		_, failed = io.Copy(io.MultiWriter(writers...), message)
+	}
+	var signatures strings.Builder
+	for _, signer := range signers {
+		if err := signer.Close(); err != nil { // it must be closed in any case: it has a goroutine
+			failed = errors.Join(failed, err)
+		} else if failed == nil {
+			signatures.WriteString(signer.Signature())
+		}
+	}
+	if failed != nil {
+		return "", fmt.Errorf("sign with DKIM: %w", failed)
+	}
+	return signatures.String(), nil
+}
+
+func (k Key) signer(fields []string) (*dkim.Signer, error) {
+	if err := k.usable(); err != nil {
+		return nil, err
+	}
+	return dkim.NewSigner(&dkim.SignOptions{
+		Domain: strings.ToLower(k.Domain), Selector: k.Selector, Signer: k.Signer, HeaderKeys: fields,
 		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
 	})
-	if err != nil {
-		return "", err
-	}
-	_, failed := signer.Write(message)
-	if err := errors.Join(failed, signer.Close()); err != nil {
-		return "", err
-	}
-	return signer.Signature(), nil
 }
 
 func (k Key) usable() error {

@@ -68,10 +68,11 @@ func judge(v *dkim.Verification, tags map[string]string, keys *keyring, twice st
 	return r
 }
 
-// twice names a field that must stand alone and does not, "" when all is well.
+// twice names a field that must stand alone and does not, "" when all is well. QUIRK: some senders write MIME-Version
+// twice, and no reader cares.
 func twice(header map[string][]string) string {
 	for _, name := range alone() {
-		if len(header[strings.ToLower(name)]) > 1 {
+		if len(header[strings.ToLower(name)]) > 1 && name != "MIME-Version" {
 			return name
 		}
 	}
