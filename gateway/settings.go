@@ -28,6 +28,7 @@ func (g *Gateway) SaveGroup(ctx context.Context, a Actor, group groups.Group) (g
 		}
 		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "group.saved", GroupID: saved.ID, Detail: map[string]string{
 			"name": saved.Name, "sign": string(saved.Sign), "encrypt": string(saved.Encrypt), "forms": forms(saved), "owners": strings.Join(saved.Owners, " "), "content": contentWord(saved.Content),
+			"retry": retryWord(saved.Retry),
 		}})
 	})
 	return saved, notFound(err)
@@ -50,6 +51,18 @@ func forms(g groups.Group) string {
 		}
 	}
 	return strings.Join(named, " ")
+}
+
+// retryWord names what is not the default.
+func retryWord(r groups.Retry) string {
+	var words []string
+	t := r.Texts()
+	for _, f := range [][2]string{{"lifetime", t.Lifetime}, {"warn_after", t.WarnAfter}, {"first_wait", t.FirstWait}, {"longest_wait", t.LongestWait}} {
+		if f[1] != "" {
+			words = append(words, f[0]+"="+f[1])
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // contentWord counts content rules: the patterns themselves may tell what a group deals with.

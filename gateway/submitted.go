@@ -44,6 +44,7 @@ func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message 
 		ReversePath: l.envelope.ReversePath, MessageID: messageID, SMTPUTF8: l.envelope.SMTPUTF8,
 		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: c.outgoing.Message().Size(),
 		Protection: c.outgoing.Protection(), Signatures: c.signatures, CreatedAt: now,
+		Retry: queue.Schedule(l.group.Retry),
 	}
 	seen := map[string]bool{} // a recipient named twice gets one copy
 	for _, path := range l.envelope.ForwardPaths {

@@ -70,7 +70,8 @@ type Group struct {
 	Autocrypt   bool     // mail leaves with the group's certificate in an Autocrypt field
 	InlineIn    InlineIn // of incoming mail
 	Content     ContentRules
-	Shadow      bool     // mail leaves as it came, and the log tells what would have happened
+	Shadow      bool // mail leaves as it came, and the log tells what would have happened
+	Retry       Retry
 	Owners      []string // canonical addresses of those who are warned about the group's certificates
 	DomainRules []DomainRule
 	CreatedAt   time.Time

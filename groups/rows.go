@@ -24,6 +24,10 @@ type groupRow struct {
 	ContentFiles     string   `gorm:"column:content_files"`
 	ContentMarked    bool     `gorm:"column:content_sensitivity"`
 	Shadow           bool     `gorm:"column:shadow"`
+	RetryLifetimeMS  int64    `gorm:"column:retry_lifetime_ms"`
+	RetryWarnMS      int64    `gorm:"column:retry_warn_after_ms"`
+	RetryFirstMS     int64    `gorm:"column:retry_first_wait_ms"`
+	RetryLongestMS   int64    `gorm:"column:retry_longest_wait_ms"`
 	CreatedMS        int64    `gorm:"column:created_ms"`
 	UpdatedMS        int64    `gorm:"column:updated_ms"`
 }
@@ -40,6 +44,8 @@ func rowOfGroup(g Group) groupRow {
 		AttachKey: g.AttachKey, Autocrypt: g.Autocrypt, InlineIn: g.InlineIn, Owners: strings.Join(g.Owners, " "),
 		ContentSubjects: strings.Join(g.Content.Subjects, "\n"), ContentFiles: strings.Join(g.Content.Files, "\n"),
 		ContentMarked: g.Content.Sensitivity, Shadow: g.Shadow,
+		RetryLifetimeMS: g.Retry.Lifetime.Milliseconds(), RetryWarnMS: g.Retry.WarnAfter.Milliseconds(),
+		RetryFirstMS: g.Retry.FirstWait.Milliseconds(), RetryLongestMS: g.Retry.LongestWait.Milliseconds(),
 		CreatedMS: g.CreatedAt.UnixMilli(), UpdatedMS: g.UpdatedAt.UnixMilli(),
 	}
 }
@@ -52,6 +58,7 @@ func (r groupRow) group() Group {
 		HideSubject: r.HideSubject, KeepTicket: r.KeepTicket,
 		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn, Owners: ownersOf(r.Owners),
 		Content: ContentRules{linesOf(r.ContentSubjects), linesOf(r.ContentFiles), r.ContentMarked}, Shadow: r.Shadow,
+		Retry:     Retry{span(r.RetryLifetimeMS), span(r.RetryWarnMS), span(r.RetryFirstMS), span(r.RetryLongestMS)},
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
 	}
 }
@@ -155,5 +162,7 @@ type tokenRow struct {
 }
 
 func (tokenRow) TableName() string { return "api_tokens" }
+
+func span(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
 
 func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
@@ -20,6 +21,7 @@ func TestAGroupIsReadAsItWasSaved(t *testing.T) {
 			Name: " Support ", Addresses: []string{"Help@Desk.Test", "info@BÜRO.test", "help@desk.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
 			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny, Shadow: true,
+			Retry:       Retry{2 * time.Hour, time.Hour, 2 * time.Minute, 30 * time.Minute},
 			Content:     ContentRules{Subjects: []string{" diagnosis ", "", "diagnosis"}, Files: []string{"*.p12", "a b?"}, Sensitivity: true},
 			Owners:      []string{"Olga@Desk.test", "olga@desk.test"},
 			DomainRules: []DomainRule{{"Court.Test", On, Required, false}, {"büro.test", Off, On, true}},
@@ -28,6 +30,7 @@ func TestAGroupIsReadAsItWasSaved(t *testing.T) {
 			ID: saved.ID, Name: "Support", Addresses: []string{"help@desk.test", "info@xn--bro-hoa.test"},
 			Sign: On, Encrypt: Required, AutoSign: Auto, AutoEncrypt: Off, Mixed: MixedSplit, SubjectTags: true,
 			HideSubject: true, KeepTicket: true, AttachKey: true, Autocrypt: true, InlineIn: InlineAny, Shadow: true,
+			Retry:       Retry{2 * time.Hour, time.Hour, 2 * time.Minute, 30 * time.Minute},
 			Content:     ContentRules{Subjects: []string{"diagnosis"}, Files: []string{"*.p12", "a b?"}, Sensitivity: true},
 			Owners:      []string{"olga@desk.test"},
 			DomainRules: []DomainRule{{"court.test", On, Required, false}, {"xn--bro-hoa.test", Off, On, true}},

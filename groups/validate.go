@@ -60,6 +60,9 @@ func (g Group) canonical() (Group, error) {
 	if g.Content, err = g.Content.canonical(); err != nil {
 		return Group{}, err
 	}
+	if err := g.Retry.check(); err != nil {
+		return Group{}, err
+	}
 	g.DomainRules, err = canonicalRules(g.DomainRules)
 	return g, err
 }

@@ -13,24 +13,25 @@ import (
 )
 
 type groupJSON struct {
-	ID          string           `json:"id,omitempty"`
-	Name        string           `json:"name"`
-	Addresses   []string         `json:"addresses" doc:"The first is the default sender."`
-	Sign        string           `json:"sign,omitempty" enum:"off,auto,on,required" doc:"When a group is created, missing means auto."`
-	Encrypt     string           `json:"encrypt,omitempty" enum:"off,auto,on,required"`
-	AutoSign    string           `json:"auto_sign,omitempty" enum:"off,auto,on,required" doc:"For automatic mail."`
-	AutoEncrypt string           `json:"auto_encrypt,omitempty" enum:"off,auto,on,required"`
-	Mixed       string           `json:"mixed,omitempty" enum:"refuse,split" doc:"When a group is created, missing means refuse."`
-	SubjectTags bool             `json:"subject_tags,omitempty"`
-	HideSubject *bool            `json:"hide_subject,omitempty" doc:"Encrypted mail leaves with its subject inside only. This and the settings below: missing keeps what is stored; a new group has autocrypt, inline_in whole, and nothing else."`
-	KeepTicket  *bool            `json:"keep_ticket,omitempty" doc:"With hide_subject: a ticket number in brackets stays outside."`
-	AttachKey   *bool            `json:"attach_key,omitempty" doc:"The group's certificate is attached to signed or encrypted mail."`
-	Autocrypt   *bool            `json:"autocrypt,omitempty" doc:"Mail leaves with the group's certificate in its header."`
-	InlineIn    string           `json:"inline_in,omitempty" enum:"off,whole,any" doc:"Which inline PGP in incoming mail is opened: none, what is the whole text, blocks among other text too."`
-	Content     *contentJSON     `json:"content,omitempty" doc:"What requires encryption by what a message says of itself. Missing keeps what is stored."`
-	Shadow      *bool            `json:"shadow,omitempty" doc:"Mail leaves as it came, and the log tells what would have happened. Missing keeps what is stored."`
-	Owners      *[]string        `json:"owners,omitempty" doc:"Mail addresses that are warned of certificates that end. Missing keeps what is stored."`
-	DomainRules []domainRuleJSON `json:"domain_rules,omitempty"`
+	ID          string             `json:"id,omitempty"`
+	Name        string             `json:"name"`
+	Addresses   []string           `json:"addresses" doc:"The first is the default sender."`
+	Sign        string             `json:"sign,omitempty" enum:"off,auto,on,required" doc:"When a group is created, missing means auto."`
+	Encrypt     string             `json:"encrypt,omitempty" enum:"off,auto,on,required"`
+	AutoSign    string             `json:"auto_sign,omitempty" enum:"off,auto,on,required" doc:"For automatic mail."`
+	AutoEncrypt string             `json:"auto_encrypt,omitempty" enum:"off,auto,on,required"`
+	Mixed       string             `json:"mixed,omitempty" enum:"refuse,split" doc:"When a group is created, missing means refuse."`
+	SubjectTags bool               `json:"subject_tags,omitempty"`
+	HideSubject *bool              `json:"hide_subject,omitempty" doc:"Encrypted mail leaves with its subject inside only. This and the settings below: missing keeps what is stored; a new group has autocrypt, inline_in whole, and nothing else."`
+	KeepTicket  *bool              `json:"keep_ticket,omitempty" doc:"With hide_subject: a ticket number in brackets stays outside."`
+	AttachKey   *bool              `json:"attach_key,omitempty" doc:"The group's certificate is attached to signed or encrypted mail."`
+	Autocrypt   *bool              `json:"autocrypt,omitempty" doc:"Mail leaves with the group's certificate in its header."`
+	InlineIn    string             `json:"inline_in,omitempty" enum:"off,whole,any" doc:"Which inline PGP in incoming mail is opened: none, what is the whole text, blocks among other text too."`
+	Content     *contentJSON       `json:"content,omitempty" doc:"What requires encryption by what a message says of itself. Missing keeps what is stored."`
+	Shadow      *bool              `json:"shadow,omitempty" doc:"Mail leaves as it came, and the log tells what would have happened. Missing keeps what is stored."`
+	Owners      *[]string          `json:"owners,omitempty" doc:"Mail addresses that are warned of certificates that end. Missing keeps what is stored."`
+	Retry       *groups.RetryTexts `json:"retry,omitempty" doc:"How long and how often mail that does not get through is tried. Missing keeps what is stored."`
+	DomainRules []domainRuleJSON   `json:"domain_rules,omitempty"`
 }
 
 type contentJSON struct {
@@ -53,7 +54,8 @@ func groupJSONOf(g groups.Group) groupJSON {
 		HideSubject: &g.HideSubject, KeepTicket: &g.KeepTicket, AttachKey: &g.AttachKey, Autocrypt: &g.Autocrypt, InlineIn: string(g.InlineIn),
 	}
 	owners := append([]string{}, g.Owners...)
-	j.Owners, j.Shadow = &owners, &g.Shadow
+	retry := g.Retry.Texts()
+	j.Owners, j.Shadow, j.Retry = &owners, &g.Shadow, &retry
 	j.Content = &contentJSON{g.Content.Subjects, g.Content.Files, g.Content.Sensitivity}
 	for _, r := range g.DomainRules {
 		j.DomainRules = append(j.DomainRules, domainRuleJSON{r.Domain, string(r.Sign), string(r.Encrypt), r.Inline})
@@ -61,17 +63,19 @@ func groupJSONOf(g groups.Group) groupJSON {
 	return j
 }
 
-func (j groupJSON) group(id string) groups.Group {
+func (j groupJSON) group(id string) (groups.Group, error) {
+	retry, err := j.Retry.Retry()
 	g := groups.Group{
 		ID: id, Name: j.Name, Addresses: j.Addresses, Sign: groups.Level(j.Sign), Encrypt: groups.Level(j.Encrypt),
 		AutoSign: groups.Level(j.AutoSign), AutoEncrypt: groups.Level(j.AutoEncrypt), Mixed: groups.Mixed(j.Mixed), SubjectTags: j.SubjectTags,
 		HideSubject: *j.HideSubject, KeepTicket: *j.KeepTicket, AttachKey: *j.AttachKey, Autocrypt: *j.Autocrypt, InlineIn: groups.InlineIn(j.InlineIn),
 		Owners: *j.Owners, Shadow: *j.Shadow, Content: groups.ContentRules(*j.Content),
+		Retry: retry,
 	}
 	for _, r := range j.DomainRules {
 		g.DomainRules = append(g.DomainRules, groups.DomainRule{Domain: r.Domain, Sign: groups.Level(r.Sign), Encrypt: groups.Level(r.Encrypt), Inline: r.Inline})
 	}
-	return g
+	return g, err
 }
 
 // withDefaults fills in what a new group may leave out. A group that is replaced must name every level, so that a
@@ -92,6 +96,7 @@ func (j groupJSON) withForms(last groups.Group) groupJSON {
 	j.AttachKey, j.Autocrypt = cmp.Or(j.AttachKey, had.AttachKey), cmp.Or(j.Autocrypt, had.Autocrypt)
 	j.InlineIn, j.Owners = cmp.Or(j.InlineIn, had.InlineIn), cmp.Or(j.Owners, had.Owners)
 	j.Content, j.Shadow = cmp.Or(j.Content, had.Content), cmp.Or(j.Shadow, had.Shadow)
+	j.Retry = cmp.Or(j.Retry, had.Retry)
 	if j.KeepTicket == nil {
 		keep := last.KeepTicket && *j.HideSubject
 		j.KeepTicket = &keep
@@ -112,8 +117,7 @@ func (s *site) groupAPI(api huma.API) {
 		})
 	operation(s, api, "CreateGroup", http.MethodPost, "/groups", "Create a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *body[groupJSON]) (*body[groupJSON], error) {
-			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withDefaults().withForms(gateway.NewGroup("")).group(""))
-			return &body[groupJSON]{groupJSONOf(g)}, err
+			return s.saveGroup(ctx, a, "", in.Body.withDefaults().withForms(gateway.NewGroup("")))
 		})
 	operation(s, api, "SaveGroup", http.MethodPut, "/groups/{id}", "Replace a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *groupQuestion) (*body[groupJSON], error) {
@@ -124,13 +128,21 @@ func (s *site) groupAPI(api huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			g, err := s.Gateway.SaveGroup(ctx, a, in.Body.withForms(last).group(in.ID))
-			return &body[groupJSON]{groupJSONOf(g)}, err
+			return s.saveGroup(ctx, a, in.ID, in.Body.withForms(last))
 		})
 	operation(s, api, "DeleteGroup", http.MethodDelete, "/groups/{id}", "Delete a group", 0,
 		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
 			return &nothing{}, s.Gateway.DeleteGroup(ctx, a, in.ID)
 		})
+}
+
+func (s *site) saveGroup(ctx context.Context, a gateway.Actor, id string, j groupJSON) (*body[groupJSON], error) {
+	g, err := j.group(id)
+	if err != nil {
+		return nil, err
+	}
+	g, err = s.Gateway.SaveGroup(ctx, a, g)
+	return &body[groupJSON]{groupJSONOf(g)}, err
 }
 
 type upstreamJSON struct {

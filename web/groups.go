@@ -121,6 +121,11 @@ func (v *visit) showGroup(status int, g groups.Group, words string) error {
 
 func saveGroup(v *visit) error {
 	g := v.groupFromForm()
+	retry, err := v.retryFromForm().Retry()
+	if err != nil {
+		return v.showGroup(http.StatusUnprocessableEntity, g, sentenceOf(err))
+	}
+	g.Retry = retry
 	saved, err := v.Gateway.SaveGroup(v.r.Context(), v.actor(), g)
 	if err != nil {
 		if words := sentenceOf(err); words != "" {
@@ -150,6 +155,13 @@ func (v *visit) groupFromForm() groups.Group {
 		},
 		Owners:      strings.Fields(v.r.PostForm.Get("owners")),
 		DomainRules: v.rulesFromForm(),
+	}
+}
+
+func (v *visit) retryFromForm() groups.RetryTexts {
+	return groups.RetryTexts{
+		Lifetime: v.field("retry_lifetime"), WarnAfter: v.field("retry_warn_after"),
+		FirstWait: v.field("retry_first_wait"), LongestWait: v.field("retry_longest_wait"),
 	}
 }
 

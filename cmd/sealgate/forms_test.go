@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/groups"
 )
@@ -33,11 +34,18 @@ func TestFormsByCommand(t *testing.T) {
 	if again := save("--sign", "on"); !again.HideSubject || !again.KeepTicket || !again.AttachKey || again.Autocrypt || again.InlineIn != groups.InlineAny || !again.DomainRules[1].Inline {
 		t.Errorf("what was not named changed: %+v", again)
 	}
+	if g = save("--retry-for", "2d", "--warn-after", "90m"); g.Retry != (groups.Retry{Lifetime: 48 * time.Hour, WarnAfter: 90 * time.Minute}) {
+		t.Errorf("a schedule: %+v", g.Retry)
+	}
+	if g = save("--warn-after", "0", "--first-wait", "2m"); g.Retry != (groups.Retry{Lifetime: 48 * time.Hour, FirstWait: 2 * time.Minute}) {
+		t.Errorf("a part of it: %+v", g.Retry)
+	}
 	if g = save("--no-hide-subject"); g.HideSubject || g.KeepTicket {
 		t.Errorf("a readable subject: %+v", g)
 	}
 	for want, options := range map[string][]string{
 		"only where the subject is hidden": {"--keep-ticket"},
+		"is no span of time":               {"--retry-for", "a week"},
 		"DOMAIN:SIGN:ENCRYPT:inline":       {"--rule", "old.test:on:on:mime"},
 	} {
 		out, code := sealgate(t, "", append([]string{"-c", config, "group", "save", "Support"}, options...)...)

@@ -56,6 +56,10 @@ type groupSave struct {
 	MustSubject []string `help:"Pattern for subjects that require encryption; a word is looked for anywhere, with * or ? the whole must fit; may be repeated. None keeps those stored; --must-subject= leaves none."`
 	MustFile    []string `help:"The same for names of attachments."`
 	Sensitivity *bool    `negatable:"" help:"Messages marked personal, private or confidential require encryption."`
+	RetryFor    string   `help:"How long mail that does not get through is tried, as in 5d, 4h or 90m; 0 is the default, 5d."`
+	WarnAfter   string   `help:"When its sender is told of the delay; never when it is not less than --retry-for. 0 is the default, 4h."`
+	FirstWait   string   `help:"How long to wait after the first try; 0 is the default, 1m."`
+	LongestWait string   `help:"The longest wait between two tries; 0 is the default, 4h."`
 	Rule        []string `help:"Domain rule DOMAIN:SIGN:ENCRYPT, such as court.example:on:required, or DOMAIN:SIGN:ENCRYPT:inline for recipients that read inline PGP only; may be repeated. None keeps those stored."`
 }
 
@@ -70,7 +74,9 @@ func (g *groupSave) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		g.change(&group, rules)
+		if err := g.change(&group, rules); err != nil {
+			return err
+		}
 		saved, err := p.gateway.SaveGroup(s.ctx, cli, group)
 		if err != nil {
 			return err
@@ -84,7 +90,7 @@ func (g *groupSave) Run(s *session) error {
 }
 
 // change changes what was named.
-func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) {
+func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) error {
 	if len(g.Address) > 0 {
 		group.Addresses = g.Address
 	}
@@ -114,6 +120,18 @@ func (g *groupSave) change(group *groups.Group, rules []groups.DomainRule) {
 	turn(&group.KeepTicket, g.KeepTicket)
 	turn(&group.AttachKey, g.AttachKey)
 	turn(&group.Autocrypt, g.Autocrypt)
+	return g.reschedule(&group.Retry)
+}
+
+// reschedule changes what was named of how long and how often mail is tried.
+func (g *groupSave) reschedule(r *groups.Retry) (err error) {
+	texts := r.Texts()
+	set(&texts.Lifetime, g.RetryFor)
+	set(&texts.WarnAfter, g.WarnAfter)
+	set(&texts.FirstWait, g.FirstWait)
+	set(&texts.LongestWait, g.LongestWait)
+	*r, err = texts.Retry()
+	return err
 }
 
 // turn turns a switch, unless nothing was said of it.
