@@ -19,7 +19,7 @@ func (g *Gateway) Deliver(ctx context.Context, m queue.Message, recipients []que
 		g.Log.WarnContext(ctx, "no next hop", "queue", m.ID, "mailbox", m.MailboxID, "error", err)
 		return deferAll(recipients, "the mailbox that sent this message has no usable mail server to send through; check it on the groups page")
 	}
-	e := smarthost.Envelope{ReversePath: m.ReversePath, SMTPUTF8: m.SMTPUTF8, EnvID: m.EnvID, Ret: m.Ret}
+	e := smarthost.Envelope{ReversePath: m.ReversePath, SMTPUTF8: m.SMTPUTF8, EnvID: m.EnvID, Ret: m.Ret, Signatures: m.Signatures}
 	for _, r := range recipients {
 		e.Recipients = append(e.Recipients, smarthost.Recipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt})
 	}
