@@ -89,6 +89,7 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		DB:      p.db,
 		Keeper:  p.keeper,
 		Deliver: g.Deliver,
+		Memory:  p.memory,
 		Tell:    g.TellSender,
 		Report:  g.ReportDelivery,
 		Now:     time.Now,

@@ -51,7 +51,7 @@ func (serveCommand) Run(s *session) error {
 }
 
 // ownMemory is what a gateway takes beside messages, roughly, in bytes.
-const ownMemory = 96 << 20
+const ownMemory = 64 << 20
 
 // collectGarbage lets the heap grow to several times of what lives in it, which is little, because collecting it is a fifth
 // of the work with small messages; and much less far when large ones fill it. GOGC and GOMEMLIMIT overrule it.

@@ -131,7 +131,7 @@ func (s *session) cutShort() bool {
 
 // copiesAtWork is how often a message stands in memory while it is prepared, protected and sealed: measured, with what the
 // garbage collector has not taken away yet.
-const copiesAtWork = 8
+const copiesAtWork = 6
 
 // hold waits until there is memory for a message of this size.
 func (s *session) hold(size int64) (release func(), err error) {
