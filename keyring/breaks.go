@@ -77,5 +77,5 @@ func (s *Store) Ending(ctx context.Context, from, to, at time.Time) ([]*Certific
 	if err != nil {
 		return nil, fmt.Errorf("keyring: ending: %w", err)
 	}
-	return certificates(rows, at)
+	return certificates(nil, rows, at)
 }

@@ -64,7 +64,7 @@ func (s *Store) byFingerprint(ctx context.Context, fingerprints []string, at tim
 	if err := s.db.WithContext(ctx).Where("fingerprint IN ?", fingerprints).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("keyring: by fingerprint: %w", err)
 	}
-	all, err := certificates(rows, at)
+	all, err := certificates(&s.memo, rows, at)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func conflicts(tx *gorm.DB, before, now *Certificate, at time.Time) ([]Conflict,
 	if err != nil {
 		return nil, err
 	}
-	others, err := certificates(rows, at)
+	others, err := certificates(nil, rows, at)
 	if err != nil {
 		return nil, err
 	}

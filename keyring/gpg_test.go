@@ -24,7 +24,7 @@ func TestGPGUsesOurGeneratedKey(t *testing.T) {
 	g.Import(t, certificate)
 	ciphertext, _ := g.Run(t, []byte("hello"), "--encrypt", "--recipient", "support@desk.test")
 
-	entity, err := withSecret(item.material.public(), item.material)
+	entity, err := item.unlocked()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestGPGOfflinePrimaryKey(t *testing.T) {
 	if err := item.Unlock(nil); err != nil || !item.HasSecret || !item.stub {
 		t.Fatalf("has secret %v, stub %v, %v", item.HasSecret, item.stub, err)
 	}
-	entity, err := withSecret(item.material.public(), item.material)
+	entity, err := item.unlocked()
 	if err != nil {
 		t.Fatal(err)
 	}

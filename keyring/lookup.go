@@ -24,7 +24,7 @@ func (s *Store) Get(ctx context.Context, fingerprint string, at time.Time) (*Cer
 	if err != nil {
 		return nil, err
 	}
-	return row.certificate(at)
+	return row.certificate(nil, at)
 }
 
 func (s *Store) row(ctx context.Context, fingerprint string) (row certificateRow, err error) {
@@ -65,7 +65,7 @@ func (s *Store) List(ctx context.Context, f Filter, at time.Time) ([]*Certificat
 	if err != nil {
 		return nil, 0, fmt.Errorf("keyring: list: %w", err)
 	}
-	certificates, err := certificates(rows, at)
+	certificates, err := certificates(nil, rows, at)
 	return certificates, total, err
 }
 
@@ -90,10 +90,10 @@ func partOf(text string) string {
 	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
 }
 
-func certificates(rows []certificateRow, at time.Time) ([]*Certificate, error) {
+func certificates(m *memo, rows []certificateRow, at time.Time) ([]*Certificate, error) {
 	out := make([]*Certificate, 0, len(rows))
 	for i := range rows {
-		c, err := rows[i].certificate(at)
+		c, err := rows[i].certificate(m, at)
 		if err != nil {
 			return nil, fmt.Errorf("keyring: %w", err)
 		}
@@ -123,7 +123,7 @@ func (s *Store) ByAddress(ctx context.Context, addresses []string, at time.Time)
 	if err != nil {
 		return nil, fmt.Errorf("keyring: by address: %w", err)
 	}
-	all, err := certificates(rows, at)
+	all, err := certificates(&s.memo, rows, at)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Store) ByKeyID(ctx context.Context, keyIDs []string, at time.Time) ([]*
 	if err != nil {
 		return nil, fmt.Errorf("keyring: by key id: %w", err)
 	}
-	return certificates(rows, at)
+	return certificates(&s.memo, rows, at)
 }
 
 // Secret opens the sealed secret key of a certificate, merged with its current public packets, unlocked. Keys whose
@@ -187,7 +187,7 @@ func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity
 	defer sealed.wipe()
 	var entity *openpgp.Entity
 	err = guard(func() error {
-		stored, err := row.material()
+		stored, err := s.memo.check(&row)
 		if err != nil {
 			return err
 		}
@@ -200,22 +200,19 @@ func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity
 	return entity, nil
 }
 
-// withSecret returns the entity of stored with the secret keys of sealed. A key whose secret is elsewhere has a nil
+// withSecret returns an entity of stored with the secret keys of sealed. A key whose secret is elsewhere has a nil
 // PrivateKey: GnuPG's stub in its place would make the library panic when a message is encrypted to that very key.
-func withSecret(stored, sealed material) (*openpgp.Entity, error) {
-	if !bytes.Equal(stored.primary.body, sealed.primary.body) {
+func withSecret(stored checked, sealed material) (_ *openpgp.Entity, err error) {
+	if !bytes.Equal(stored.clean.primary.body, sealed.primary.body) {
 		return nil, errors.New("the sealed secret key belongs to another certificate")
 	}
-	clean, entity, err := check(stored, trusted)
-	if err != nil {
-		return nil, err
-	}
+	entity := stored.own()
 	if sealed.primary.secret != nil {
 		if entity.PrivateKey, err = parseSecret(sealed.primary, tagSecretKey); err != nil {
 			return nil, err
 		}
 	}
-	for i, c := range clean.subkeys {
+	for i, c := range stored.clean.subkeys {
 		n := slices.IndexFunc(sealed.subkeys, func(s component) bool { return bytes.Equal(s.body, c.body) })
 		if n < 0 || sealed.subkeys[n].secret == nil {
 			continue

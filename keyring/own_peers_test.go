@@ -128,7 +128,7 @@ func (o own) exported() *openpgp.Entity {
 	if err := item.Unlock([]byte(filePassphrase)); err != nil {
 		o.t.Fatal(err)
 	}
-	secret, err := withSecret(item.material.public(), item.material)
+	secret, err := item.unlocked()
 	if err != nil {
 		o.t.Fatal(err)
 	}

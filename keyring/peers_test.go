@@ -135,7 +135,7 @@ func TestWeakKeysStillOpenOldMail(t *testing.T) {
 			if j := c.Judge(ToEncrypt, time.Now()); j.Reason == Usable || !strings.Contains(j.Sentence, "what came encrypted to it still opens") {
 				t.Errorf("judged %+v", j)
 			}
-			key, err := withSecret(item.material.public(), item.material)
+			key, err := item.unlocked()
 			if err != nil {
 				t.Fatal(err)
 			}

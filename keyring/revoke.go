@@ -91,15 +91,24 @@ func RevocationCertificate(secret *openpgp.Entity, at time.Time) ([]byte, error)
 
 // Revocation is RevocationCertificate for an item that is unlocked, such as Generate gives.
 func (i *Item) Revocation(at time.Time) (armored []byte, err error) {
-	var secret *openpgp.Entity
-	err = guard(func() error {
-		secret, err = withSecret(i.material.public(), i.material)
-		return err
-	})
+	secret, err := i.unlocked()
 	if err != nil {
 		return nil, err
 	}
 	return RevocationCertificate(secret, at)
+}
+
+// unlocked is the library's view of an unlocked item.
+func (i *Item) unlocked() (secret *openpgp.Entity, err error) {
+	err = guard(func() error {
+		clean, entity, err := check(i.material.public(), trusted)
+		if err != nil {
+			return err
+		}
+		secret, err = withSecret(checked{clean, entity}, i.material)
+		return err
+	})
+	return secret, err
 }
 
 // bareRevocation is a key revocation without its certificate, which is known by name only.

@@ -62,18 +62,14 @@ func (r *certificateRow) describe(c *Certificate, at time.Time) {
 	}
 }
 
-// certificate reads a stored row, judged at an instant. The packets are verified again: a database is no authority.
-func (r *certificateRow) certificate(at time.Time) (c *Certificate, err error) {
+// certificate reads a stored row, judged at an instant. Its packets are verified, or known (m may be nil).
+func (r *certificateRow) certificate(m *memo, at time.Time) (c *Certificate, err error) {
 	err = guard(func() error {
-		m, err := r.material()
+		found, err := m.check(r)
 		if err != nil {
 			return err
 		}
-		clean, entity, err := check(m, trusted)
-		if err != nil {
-			return err
-		}
-		c = describe(clean, entity, at)
+		c = describe(found.clean, found.entity, at)
 		return nil
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ type Store struct {
 
 	db     *gorm.DB
 	keeper *kms.Keeper
+	memo   memo // for what is looked up for each message
 }
 
 // NewStore returns the keyring in db whose secret keys k seals.
@@ -140,7 +141,7 @@ func lockRow(tx *gorm.DB, fingerprint string, at time.Time) (row certificateRow,
 	if err != nil {
 		return row, nil, err
 	}
-	c, err = row.certificate(at)
+	c, err = row.certificate(nil, at)
 	return row, c, err
 }
 
