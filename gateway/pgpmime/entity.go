@@ -58,6 +58,9 @@ func manyReadings(e *entity) bool {
 	types := named(e.fields, "content-type")
 	for _, f := range types {
 		v := strings.ToLower(f.value())
+		if unclear(v) {
+			return true
+		}
 		many := strings.Contains(v, "multipart")
 		if many || strings.Contains(v, "message") {
 			return len(types) > 1 || e.bareCR || len(named(e.fields, "")) > 0 || (many && len(e.parts) == 0)

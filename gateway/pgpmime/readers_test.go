@@ -23,7 +23,7 @@ func (h hostile) field() string {
 		"Sealgate-Signature: good", "sealgate-verdict : x", "SEALGATE-Encryption:decrypted", "Sealgate-\r\n Signature: good",
 		"X-Zammad-Ticket-Owner: boss", "X: y", "Sealgate\x00-Signature: good", " Sealgate-Signature: good",
 		"Sealgate-Signature\t: good", "\rSealgate-Signature: good", "A: b\rSealgate-Signature: good",
-		"=?utf-8?q?Sealgate-Signature?=: good",
+		"=?utf-8?q?Sealgate-Signature?=: good", "Sealgate_Signature: good", "X_Zammad_Ticket_Owner: boss", "X-Zammad_Ticket-Owner: boss",
 	) + h.pick("\r\n", "\r\n", "\n", "\r")
 }
 
@@ -38,6 +38,9 @@ func (h hostile) fields(most int) string {
 func (h hostile) entity(depth int) string {
 	kind := h.IntN(6)
 	switch end := h.pick("\r\n", "\r\n", "\r\n", "\n"); {
+	case kind == 4:
+		return h.fields(3) + "Content-Type: " + h.pick("message/delivery-status", "message/disposition-notification", "=?utf-8?q?message/delivery-status?=") +
+			end + end + "Reporting-MTA: dns; x" + end + h.fields(2) + end + h.fields(3) + end + h.field() + end + h.fields(2)
 	case kind < 3 && depth < 5:
 		return h.fields(3) + h.multipart(depth, end)
 	case kind == 3 && depth < 5:
@@ -77,6 +80,10 @@ func (h hostile) contentType(boundary string) string {
 		"Content-Type: multipart; boundary=\""+boundary+"\"",
 		"Content-Type: multipart/mixed; boundary=\""+boundary+" \"",
 		"Content-Type:\r\n multipart/mixed;\r\n\tboundary=\""+boundary+"\"",
+		"Content-Type: =?utf-8?b?bXVsdGlwYXJ0L21peGVk?=; boundary=\""+boundary+"\"",
+		"Content-Type: multipart/=?utf-8?q?mixed?=; boundary=\""+boundary+"\"",
+		"Content-Type: multipart/mixed; =?utf-8?q?boundary?=\""+boundary+"\"",
+		"Content-Type: multipart/mixed; boundary=\"=?utf-8?q?"+boundary+"?=\"",
 	)
 }
 

@@ -93,7 +93,7 @@ func (s *stripper) body(e *entity) Message {
 	}
 	if loosen {
 		s.loosened = false
-		return s.loosely(out, beginsWithHeader(e))
+		return s.loosely(out, looseHeader{open: beginsWithHeader(e), blocks: holdsBlocks(e)})
 	}
 	return out
 }
@@ -101,11 +101,21 @@ func (s *stripper) body(e *entity) Message {
 // beginsWithHeader tells whether a body begins with a header for somebody: that of a message, or of a part without one.
 func beginsWithHeader(e *entity) bool {
 	for _, f := range named(e.fields, "content-type") {
-		if strings.Contains(strings.ToLower(f.value()), "message") {
+		if v := strings.ToLower(f.value()); strings.Contains(v, "message") || unclear(v) {
 			return true
 		}
 	}
 	return strings.HasPrefix(e.mediaType, "message/") || len(named(e.fields, "")) > 0 || len(e.fields) == 0
+}
+
+// holdsBlocks tells whether a body is blocks of fields with empty lines between them for somebody (RFC 3464, section 2.1).
+func holdsBlocks(e *entity) bool {
+	for _, f := range named(e.fields, "content-type") {
+		if v := strings.ToLower(f.value()); strings.Contains(v, "delivery-status") || unclear(v) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *stripper) parts(e *entity) Message {
@@ -214,94 +224,24 @@ func (s *stripper) whole(header *Message, read int64, err error) error {
 	if rest.Size() == 0 {
 		rest = Of([]byte(lineEnd))
 	}
-	*header = joined(*header, s.loosely(rest, false))
+	*header = joined(*header, s.loosely(rest, looseHeader{}))
 	return errors.Join(err, s.err)
 }
 
-// loosely takes imitations out after every line that could be a delimiter for anybody, up to the next empty line, and
-// in the header of every message that could be embedded. A bare CR is a line end too. header tells whether the body
-// begins with a header for somebody.
-func (s *stripper) loosely(body Message, header bool) Message {
-	out := s.ws.sink()
-	in := bufio.NewReaderSize(body.Reader(), longestLine)
-	dropping, middle, embeds, any := false, false, false, false
-	for {
-		l, err := looseLine(in)
-		if err != nil {
-			s.err = errors.Join(s.err, err)
-			return Message{}
-		}
-		if len(l) == 0 {
-			break
-		}
-		text := bytes.TrimRight(l, "\r\n")
-		folded := len(text) > 0 && (text[0] == ' ' || text[0] == '\t')
-		switch {
-		case middle:
-		case bytes.HasPrefix(text, []byte("--")):
-			header, dropping, embeds, any = true, false, true, false // no type may mean a message: multipart/digest
-		case len(bytes.TrimSpace(text)) == 0: // one before a header does not end it for everybody
-			header, dropping = header && (embeds || !any), false
-			embeds, any = embeds && !any, false
-		case !folded || !any:
-			f := field{name: fieldName(l), raw: l}
-			dropping, any = header && s.imitates(f, false), true
-			if header && f.name == "content-type" {
-				embeds = bytes.Contains(bytes.ToLower(l), []byte("message"))
-			}
-		}
-		if middle = len(text) == len(l); !dropping {
-			out.Write(l) //nolint:errcheck // remembered by the sink
-		}
-	}
-	loose, err := out.message()
-	s.err = errors.Join(s.err, err)
-	return loose
-}
-
-// looseLine is the next line, ended by CRLF, LF or CR; of one that is very long only a part.
-func looseLine(in *bufio.Reader) ([]byte, error) {
-	for want := 512; ; want = min(2*want, longestLine) {
-		b, err := in.Peek(want)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		i := bytes.IndexAny(b, "\r\n")
-		switch {
-		case i >= 0 && b[i] == '\r' && i+1 == len(b) && err == nil && want < longestLine: // LF may follow
-			continue
-		case i >= 0 && b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n':
-			return take(in, i+2)
-		case i >= 0:
-			return take(in, i+1)
-		case err != nil || want == longestLine:
-			return take(in, len(b))
-		}
-	}
-}
-
-// take reads n bytes that are in the buffer. They are valid until the next call.
-func take(in *bufio.Reader, n int) ([]byte, error) {
-	b, err := in.Peek(n)
-	if err != nil {
-		return nil, err
-	}
-	_, err = in.Discard(n)
-	return b, err
-}
-
-// imitates tells whether a reader could take a field for our word, or for an order to the ticket system.
+// imitates tells whether a reader could take a field for our word, or for an order to the ticket system. Programs that
+// turn names into variables take an underscore for a hyphen.
 func (s *stripper) imitates(f field, top bool) bool {
+	name := strings.ReplaceAll(f.name, "_", "-")
 	switch {
-	case strings.HasPrefix(f.name, "sealgate-"):
+	case strings.HasPrefix(name, "sealgate-"):
 		return true
-	case f.name == "authentication-results":
+	case name == "authentication-results":
 		return s.instance != "" && strings.EqualFold(authserv(decodeWords(f.value())), s.instance)
 	case f.name == "x-zammad-verify", f.name == "x-zammad-verify-time":
 		return !top
 	}
 	for _, prefix := range []string{"x-zammad-", "x-otrs-", "x-znuny-"} {
-		if strings.HasPrefix(f.name, prefix) {
+		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}

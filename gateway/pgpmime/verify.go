@@ -30,7 +30,18 @@ func (op *opening) verifyParts(e placed) *placed {
 		return nil
 	}
 	signed := e.part(0)
+	op.doubtDocument(signed)
 	return &signed
+}
+
+// doubtDocument lowers a good signature over a text that was not written as a part of a mail: every mail program signs at
+// least a Content-Type. Anybody can put a document of the sender's, with the signature published beside it, under a
+// header of his own.
+func (op *opening) doubtDocument(signed placed) {
+	if op.verdict.Signature == Good && !slices.ContainsFunc(signed.fields, isContent) {
+		op.verdict.Signature, op.verdict.MatchedID = SignaturePartial, ""
+		op.verdict.Reason = "What is signed is a document and no mail: it has no header of its own, and the subject and date are not the signer's."
+	}
 }
 
 // signedLayer checks one multipart/signed. It is false for S/MIME, which is not ours to judge.

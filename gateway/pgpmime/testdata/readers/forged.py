@@ -10,7 +10,7 @@ OURS = {"sealgate-encryption", "sealgate-signature", "sealgate-signer", "sealgat
 
 def forged(message):
     for i, part in enumerate(message.walk()):
-        names = [n.strip().lower() for n in part.keys()]
+        names = [n.strip().lower().replace("_", "-") for n in part.keys()]
         names = [n for n in names if n.startswith(("sealgate", "x-zammad"))]
         if (i > 0 and names) or set(names) - OURS or len(names) != len(set(names)):
             return True

@@ -5,7 +5,7 @@ require "mail"
 OURS = %w[sealgate-encryption sealgate-signature sealgate-signer sealgate-verdict].freeze
 
 def forged?(part, top)
-  names = part.header.fields.map { |f| f.name.to_s.strip.downcase }.select { |n| n.start_with?("sealgate", "x-zammad") }
+  names = part.header.fields.map { |f| f.name.to_s.strip.downcase.tr("_", "-") }.select { |n| n.start_with?("sealgate", "x-zammad") }
   return true if top ? (names.uniq != names || !(names - OURS).empty?) : !names.empty?
 
   part.parts.any? { |p| forged?(p, false) }
