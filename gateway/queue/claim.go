@@ -134,10 +134,10 @@ func (q *Queue) take(tx *gorm.DB, o order, token string) (claims []*claim, seen 
 	return claims, len(messages), nil
 }
 
-// sqlTake records attempts. Sending is not among the states: an expired lease becomes Uncertain first. That finished_ms
-// is 0 says nothing new, but which index to use.
+// sqlTake records attempts of what is pending or uncertain: an expired lease becomes Uncertain first. It is said in the
+// words of the index of open recipients, because that of due ones would read everything that is due at a destination.
 const sqlTake = `UPDATE queue_recipients SET state = 'sending', attempts = attempts + 1, lease_owner = ?, lease_until_ms = ?, next_attempt_ms = ?
-	WHERE queue_id IN ? AND destination = ? AND finished_ms = 0 AND state IN ('pending', 'uncertain') AND next_attempt_ms <= ?
+	WHERE queue_id IN ? AND destination = ? AND finished_ms = 0 AND state NOT IN ('sending', 'held') AND next_attempt_ms <= ?
 	RETURNING *`
 
 // dueMessages locks the copies of an order, those that have been due longest first, each once.

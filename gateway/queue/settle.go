@@ -66,7 +66,7 @@ func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error
 		return nil, err
 	}
 	var rows []recipientRow
-	if err := tx.Raw("SELECT * FROM queue_recipients WHERE queue_id = ? AND lease_owner = ?", c.message.ID, c.token).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(sqlMine, c.message.ID, c.token).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	if len(rows) < len(c.recipients) {
@@ -78,6 +78,8 @@ func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error
 	}
 	return mine, nil
 }
+
+const sqlMine = "SELECT * FROM queue_recipients WHERE queue_id = ? AND lease_owner = ?"
 
 // settlement is what becomes of some recipients of one copy. results are in the order of recipients.
 type settlement struct {
@@ -241,9 +243,11 @@ func (q *Queue) shredFinished(ctx context.Context, tx *gorm.DB, s *settlement) e
 		}
 	}
 	var needed []string
-	err := tx.Raw("SELECT id FROM queue_recipients WHERE queue_id = ? AND (finished_ms = 0 OR deadline_ms > 0) LIMIT 1", s.message.ID).Scan(&needed).Error
+	err := tx.Raw(sqlNeeded, s.message.ID).Scan(&needed).Error
 	if err != nil || len(needed) > 0 {
 		return err
 	}
 	return q.Keeper.Shred(ctx, tx, payload(s.message.ID).Kind, s.message.ID)
 }
+
+const sqlNeeded = "SELECT id FROM queue_recipients WHERE queue_id = ? AND (finished_ms = 0 OR deadline_ms > 0) LIMIT 1"

@@ -177,7 +177,7 @@ func (q *Queue) Depth(ctx context.Context) (n int64, oldest time.Duration, err e
 		First *string
 	}
 	db := q.DB.WithContext(ctx)
-	if err := db.Raw("SELECT COUNT(*) AS n, MIN(queue_id) AS first FROM queue_recipients WHERE finished_ms = 0").Scan(&found).Error; err != nil {
+	if err := db.Raw(sqlDepth).Scan(&found).Error; err != nil {
 		return 0, 0, fmt.Errorf("measure queue: %w", err)
 	}
 	if found.First == nil {
@@ -192,9 +192,14 @@ func (q *Queue) Depth(ctx context.Context) (n int64, oldest time.Duration, err e
 
 // Waiting counts the unfinished recipients of one destination.
 func (q *Queue) Waiting(ctx context.Context, destination string) (n int64, err error) {
-	err = q.DB.WithContext(ctx).Raw("SELECT COUNT(*) FROM queue_recipients WHERE destination = ? AND finished_ms = 0", destination).Scan(&n).Error
+	err = q.DB.WithContext(ctx).Raw(sqlWaitingAt, destination).Scan(&n).Error
 	if err != nil {
 		return 0, fmt.Errorf("measure queue: %w", err)
 	}
 	return n, nil
 }
+
+const (
+	sqlDepth     = "SELECT COUNT(*) AS n, MIN(queue_id) AS first FROM queue_recipients WHERE finished_ms = 0"
+	sqlWaitingAt = "SELECT COUNT(*) FROM queue_recipients WHERE destination = ? AND finished_ms = 0"
+)

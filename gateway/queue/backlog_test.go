@@ -1,0 +1,230 @@
+package queue_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/migrations/dbtest"
+	"gorm.io/gorm"
+)
+
+// The load of one measurement, and what waits meanwhile.
+const (
+	loadMessages     = 2000
+	loadSenders      = 16
+	loadDestinations = 10
+	loadRounds       = 5
+	backlog          = 100_000
+)
+
+// TestQueueBenchmarksDocument writes docs/benchmarks-queue.md. It asserts nothing: how fast a machine is proves no code
+// wrong.
+func TestQueueBenchmarksDocument(t *testing.T) {
+	if os.Getenv("SEALGATE_WRITE_DOCS") != "1" {
+		t.Skip("it measures for minutes and writes docs/benchmarks-queue.md; run make bench")
+	}
+	document := queueIntroduction
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		h := newHouse(t, db)
+		h.Poll = 0
+		h.Now = time.Now
+		l := &load{house: h, message: large(t)}
+		h.byDomain(map[string]func(context.Context) queue.Result{"hangs.test": func(context.Context) queue.Result {
+			<-l.release
+			return queue.Result{Outcome: queue.OutcomeDeferred, Code: "4.2.0", TLS: "in clear"}
+		}})
+		l.measure() // warms up
+		empty := l.measure()
+		document += row(db.Name(), "nothing", empty, empty)
+		l.fill(h.Now().Add(24 * time.Hour))
+		document += row(db.Name(), "100,000 due later", l.measure(), empty)
+		l.restEverything()
+		document += row(db.Name(), "100,000 due, at destinations that rest", l.measure(), empty)
+		l.hangEverything()
+		document += row(db.Name(), "100,000 due, at one destination that hangs", l.measure(), empty)
+	})
+	t.Log(document)
+	if t.Failed() {
+		return
+	}
+	if err := os.WriteFile(filepath.Join("..", "..", "docs", "benchmarks-queue.md"), []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const queueIntroduction = `# Benchmarks of the queue
+
+Written by ` + "`make bench`" + `. 16 senders put 2,000 messages of 20 KB for 10 destinations, each waiting for its commit; then a next hop
+that takes everything at once gets them. Both are measured five times, the middle one counts: with nothing else in the queue, and
+with a backlog of 100,000 messages for other destinations: a hundred, or a single one that hangs. Depth is the count that the health
+check asks for, list what the page shows. SQLite syncs at each commit; PostgreSQL is that of the tests, which does not.
+
+| database | waiting | accepted a second | ratio | delivered a second | ratio | depth | list |
+|---|---|---|---|---|---|---|---|
+`
+
+// figures are one measurement.
+type figures struct {
+	accepted, delivered float64 // a second
+	depth, list         time.Duration
+}
+
+func row(engine, waiting string, now, empty figures) string {
+	return fmt.Sprintf("| %s | %s | %.0f | %.2f | %.0f | %.2f | %v | %v |\n", engine, waiting, now.accepted, now.accepted/empty.accepted,
+		now.delivered, now.delivered/empty.delivered, now.depth.Round(10*time.Microsecond), now.list.Round(10*time.Microsecond))
+}
+
+type load struct {
+	*house
+	message pgpmime.Outgoing
+	release chan struct{} // ends what hangs
+}
+
+// large is a message of 20 KB.
+func large(t testing.TB) pgpmime.Outgoing {
+	t.Helper()
+	o, err := pgpmime.Protect([]byte("From: support@desk.test\r\nSubject: hello\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"+
+		strings.Repeat("Twenty kilobytes of words, line after line, as people write.\r\n", 320)), pgpmime.ProtectRequest{Protection: pgpmime.Clear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// measure takes the middle of some rounds.
+func (l *load) measure() figures {
+	l.t.Helper()
+	var all []figures
+	for range loadRounds {
+		f := figures{accepted: l.accept(), delivered: l.drain()}
+		f.depth, f.list = l.look()
+		all = append(all, f)
+	}
+	middle := func(less func(a, b figures) int) figures {
+		slices.SortFunc(all, less)
+		return all[len(all)/2]
+	}
+	return figures{
+		accepted:  middle(func(a, b figures) int { return cmp.Compare(a.accepted, b.accepted) }).accepted,
+		delivered: middle(func(a, b figures) int { return cmp.Compare(a.delivered, b.delivered) }).delivered,
+		depth:     middle(func(a, b figures) int { return cmp.Compare(a.depth, b.depth) }).depth,
+		list:      middle(func(a, b figures) int { return cmp.Compare(a.list, b.list) }).list,
+	}
+}
+
+// accept puts messages as submissions do, and returns how many a second.
+func (l *load) accept() float64 {
+	l.t.Helper()
+	var senders sync.WaitGroup
+	begun := time.Now()
+	for s := range loadSenders {
+		senders.Go(func() {
+			for i := range loadMessages / loadSenders {
+				m := letter(fmt.Sprintf("a@d%d.test", (s+i)%loadDestinations))
+				err := l.Writer.Do(l.t.Context(), func(tx *gorm.DB) error {
+					_, err := l.Put(context.WithoutCancel(l.t.Context()), tx, m, l.message)
+					return err
+				})
+				if err != nil {
+					l.t.Error(err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	return loadMessages / time.Since(begun).Seconds()
+}
+
+// drain delivers what was accepted, and returns how many a second.
+func (l *load) drain() float64 {
+	l.t.Helper()
+	l.release = make(chan struct{})
+	l.mu.Lock()
+	l.attempts, l.reports = nil, nil
+	l.mu.Unlock()
+	begun := time.Now()
+	stop := l.run()
+	eventually(l.t, func() bool { return l.count() >= loadMessages }, func() any { return l.count() })
+	took := time.Since(begun)
+	close(l.release)
+	stop()
+	return loadMessages / took.Seconds()
+}
+
+func (h *house) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.reports)
+}
+
+func (l *load) look() (depth, list time.Duration) {
+	l.t.Helper()
+	begun := time.Now()
+	if _, _, err := l.Depth(l.t.Context()); err != nil {
+		l.t.Fatal(err)
+	}
+	depth, begun = time.Since(begun), time.Now()
+	if _, err := l.List(l.t.Context(), queue.Filter{Open: true, Limit: 200}); err != nil {
+		l.t.Fatal(err)
+	}
+	return depth, time.Since(begun)
+}
+
+// fill puts the backlog, due at some time.
+func (l *load) fill(due time.Time) {
+	l.t.Helper()
+	small := outgoing(l.t)
+	for put := 0; put < backlog; {
+		err := l.DB.Transaction(func(tx *gorm.DB) error {
+			for range 1000 {
+				m := letter(fmt.Sprintf("a@waiting%d.test", put%100))
+				if _, err := l.Put(l.t.Context(), tx, m, small); err != nil {
+					return err
+				}
+				put++
+			}
+			return tx.Exec("UPDATE queue_recipients SET next_attempt_ms = ? WHERE next_attempt_ms < ? AND state = 'pending' AND destination LIKE 'waiting%'", due.UnixMilli(), due.UnixMilli()).Error
+		})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if l.DB.Name() == "postgres" {
+		if err := l.DB.Exec("ANALYZE").Error; err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// restEverything makes the backlog due, at destinations that rest for a day.
+func (l *load) restEverything() {
+	l.t.Helper()
+	for statement, at := range map[string]time.Time{
+		"UPDATE queue_recipients SET next_attempt_ms = ? WHERE state = 'pending' AND destination LIKE 'waiting%'": l.Now(),
+		`INSERT INTO queue_destinations (destination, failures, rest_until_ms, reason, since_ms)
+			SELECT DISTINCT destination, 9, CAST(? AS BIGINT), 'dead', 0 FROM queue_recipients
+			WHERE state = 'pending' AND destination LIKE 'waiting%'`: l.Now().Add(24 * time.Hour),
+	} {
+		if err := l.DB.Exec(statement, at.UnixMilli()).Error; err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// hangEverything makes the backlog one of a single destination, which does not answer.
+func (l *load) hangEverything() {
+	l.t.Helper()
+	if err := l.DB.Exec("UPDATE queue_recipients SET destination = 'hangs.test' WHERE state = 'pending' AND destination LIKE 'waiting%'").Error; err != nil {
+		l.t.Fatal(err)
+	}
+}
