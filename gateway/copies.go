@@ -35,6 +35,11 @@ func (g *Gateway) protect(ctx context.Context, p Plan, message []byte) (copies [
 		r := p.request(signer, s.inline)
 		r.HideSubject, r.KeepTicket = p.Group.HideSubject, p.Group.KeepTicket
 		r.Protection, r.To, r.Hidden = protectionOf(p.Decision), s.readers, s.hidden
+		if r.Protection == pgpmime.Clear {
+			if message, err = g.steady(ctx, message); err != nil {
+				return copies, err
+			}
+		}
 		o, err := g.protectFor(message, r)
 		if err != nil {
 			return copies, err

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,24 @@ func (g *Gateway) signForDomain(ctx context.Context, from string, copies []outCo
 		}
 	}
 	return nil
+}
+
+// steady writes a message that leaves in clear, and is signed for its domain, so that no server on the way breaks the
+// signature by making it 7-bit. Others, and what cannot be written so, stay as they are.
+func (g *Gateway) steady(ctx context.Context, message []byte) ([]byte, error) {
+	written, err := pgpmime.SevenBit(message)
+	if err != nil || bytes.Equal(written, message) {
+		return message, nil
+	}
+	summary, err := pgpmime.Summarize(message)
+	if err != nil || len(summary.From) != 1 {
+		return message, nil
+	}
+	keys, err := g.dkimStore().Active(ctx, domainToSign(summary.From[0]))
+	if err != nil || len(keys) == 0 {
+		return message, err
+	}
+	return written, nil
 }
 
 // domainSignaturesFor returns the DKIM-Signature fields of one protected message, each ending in CRLF, "" when no key signs for

@@ -55,6 +55,22 @@ func TestEveryFormOfCopyIsSignedForItsDomain(t *testing.T) {
 	}
 }
 
+// TestWhatIsSignedInClearIsSevenBit, so that no server on the way breaks the signature; without a key it leaves as it came.
+func TestWhatIsSignedInClearIsSevenBit(t *testing.T) {
+	h := newHouse(t, encrypt(groups.Off), sign(groups.Off))
+	eightBit := letter{to: []string{"carl@customer.test"}, subject: "Grüße", fields: []string{"X-Note: für"}}
+	h.sent(eightBit)
+	d := h.signsFor("desk.test")
+	h.sent(eightBit)
+	before, after := h.copies()[0], h.copies()[1]
+	if !strings.Contains(before.payload, "Subject: Grüße") || before.Signatures != "" {
+		t.Errorf("without a key it left as\n%s", before.payload)
+	}
+	if strings.ContainsFunc(after.payload, func(r rune) bool { return r >= 0x80 }) || !strings.Contains(after.payload, "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=") || after.judged(d) != bothSign {
+		t.Errorf("with keys it left as\n%s", after.payload)
+	}
+}
+
 // TestOnlyActiveKeysOfTheDomainSign: a key of another domain, an inactive one and none leave the copy without.
 func TestOnlyActiveKeysOfTheDomainSign(t *testing.T) {
 	h := newHouse(t, encrypt(groups.Off), sign(groups.Off))
