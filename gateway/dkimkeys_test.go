@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/dkim"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve/dnstest"
@@ -113,6 +114,27 @@ func TestAKeyMayBeActivatedUnseen(t *testing.T) {
 	}
 	if e := h.entries("dkim.activated"); len(e) != 1 || e[0].Detail["record"] != "not looked for" {
 		t.Errorf("the log says %+v", e)
+	}
+}
+
+// TestWhatIsWrongWithKeysThatSign: a record that is gone, and a secret that does not open. What does not sign is no problem.
+func TestWhatIsWrongWithKeysThatSign(t *testing.T) {
+	h := newHouse(t)
+	d := h.signsFor("desk.test")
+	if _, err := h.GenerateDKIMKeys(h.ctx(), h.admin, gateway.NewDKIMKey{Domain: "desk.test", Selector: "idle"}); err != nil {
+		t.Fatal(err)
+	}
+	if active, problems, err := h.DKIMProblems(h.ctx(), h.admin); active != 2 || len(problems) != 0 || err != nil {
+		t.Errorf("%d sign, %q (%v)", active, problems, err)
+	}
+	d.Set(t)
+	if _, problems, err := h.DKIMProblems(h.ctx(), h.admin); len(problems) != 2 || !strings.HasPrefix(problems[0], "sg20260304-ed25519 of desk.test: The DNS has no such record") {
+		t.Errorf("without records: %q (%v)", problems, err)
+	}
+	d.Break("sg20260304-ed25519._domainkey.desk.test", dns.RcodeServerFailure)
+	h.Keeper = h.closedKeeper()
+	if _, problems, err := h.DKIMProblems(h.ctx(), h.admin); len(problems) != 2 || !strings.Contains(problems[0], "cannot be opened") {
+		t.Errorf("without the KMS: %q (%v)", problems, err)
 	}
 }
 

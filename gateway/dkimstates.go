@@ -88,3 +88,40 @@ func (g *Gateway) changeDKIMKey(ctx context.Context, a Actor, act string, k DKIM
 	}
 	return err
 }
+
+// DKIMProblems looks whether the keys that sign can be opened, and whether the DNS still has their records, where there is
+// one to ask. It returns how many sign, and a sentence for each that would do harm. Nothing is written. Admins only.
+func (g *Gateway) DKIMProblems(ctx context.Context, a Actor) (active int, problems []string, err error) {
+	keys, err := g.DKIMKeys(ctx, a)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, k := range keys {
+		if !k.Active {
+			continue
+		}
+		active++
+		if words := g.dkimProblem(ctx, k); words != "" {
+			problems = append(problems, k.Selector+" of "+k.Domain+": "+words)
+		}
+	}
+	return active, problems, nil
+}
+
+func (g *Gateway) dkimProblem(ctx context.Context, k DKIMKey) string {
+	secret, err := g.dkimStore().Secret(ctx, k.Key)
+	clear(secret)
+	if err != nil {
+		return "Its secret cannot be opened, so mail of the domain waits. Switch the key off, or restore the database and the key of the KMS."
+	}
+	if g.Resolver == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, dkimCheckWithin)
+	defer cancel()
+	finding := dkim.Check(ctx, k.Record, g.Resolver)
+	if finding.Seen() || finding == dkim.Unreachable { // a DNS that is silent says nothing about the key
+		return ""
+	}
+	return finding.Sentence()
+}

@@ -38,6 +38,7 @@ func TestRoles(t *testing.T) {
 		}},
 		{"see the queue", "admin agent", func(a gateway.Actor) error { _, err := h.ListQueue(ctx, a, queue.Filter{}); return err }},
 		{"see a queued message", "admin agent", func(a gateway.Actor) error { _, err := h.QueuedCopy(ctx, a, "none"); return err }},
+		{"see what cannot be reached", "admin", func(a gateway.Actor) error { _, err := h.RestingDestinations(ctx, a); return err }},
 		{"reroute", "admin", func(a gateway.Actor) error { return h.RerouteQueued(ctx, a, "none", "none") }},
 		{"hold", "admin", func(a gateway.Actor) error { return h.HoldQueued(ctx, a, "none") }},
 		{"retry", "admin", func(a gateway.Actor) error { return h.RetryQueued(ctx, a, "none") }},
@@ -92,6 +93,7 @@ func TestRoles(t *testing.T) {
 		{"delete a mailbox", "admin", func(a gateway.Actor) error { return h.DeleteMailbox(ctx, a, "none") }},
 		{"list DKIM keys", "admin", func(a gateway.Actor) error { _, err := h.DKIMKeys(ctx, a); return err }},
 		{"list sender domains", "admin", func(a gateway.Actor) error { _, err := h.SenderDomains(ctx, a); return err }},
+		{"look after DKIM keys", "admin", func(a gateway.Actor) error { _, _, err := h.DKIMProblems(ctx, a); return err }},
 		{"see a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.DKIMKey(ctx, a, "none.test", "none"); return err }},
 		{"make a DKIM key", "admin", func(a gateway.Actor) error { _, err := h.GenerateDKIMKeys(ctx, a, gateway.NewDKIMKey{}); return err }},
 		{"import a DKIM key", "admin", func(a gateway.Actor) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -49,6 +50,20 @@ To change keys, do the same with new ones, then deactivate the old ones. Leave t
 that mail on its way still verifies; then delete the old keys and their records.
 
 DOMAIN is what stands behind the @ of a sender address. SELECTOR is the name of one of its keys.`
+}
+
+// checkDKIM looks at the keys that sign. Where there are none, it says nothing: DKIM is optional.
+func (d *doctor) checkDKIM(ctx context.Context, p *parts) {
+	active, problems, err := p.gateway.DKIMProblems(ctx, cli)
+	switch {
+	case err != nil:
+		d.wrong("DKIM", err.Error())
+	case active > 0 && len(problems) == 0:
+		d.well("DKIM", fmt.Sprintf("%d keys sign", active))
+	}
+	for _, problem := range problems {
+		d.wrong("DKIM", problem)
+	}
 }
 
 // dkimNamed names one key.

@@ -33,6 +33,9 @@ func TestDKIMKeysOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "", "dkim", "list", "--json")), &items); err != nil || len(items) != 2 || items[0].Active == items[1].Active || !items[0].Used {
 		t.Errorf("as JSON %+v (%v)", items, err)
 	}
+	if checked, _ := sealgate(t, "", "doctor"); !strings.Contains(checked, "DKIM") {
+		t.Errorf("doctor says\n%s", checked)
+	}
 	must(t, "", "dkim", "deactivate", "desk.test", "m-rsa")
 	must(t, "", "dkim", "delete", "desk.test", "m-rsa", "--yes")
 	if list := must(t, "", "dkim", "list"); strings.Contains(list, "m-rsa") {
