@@ -41,6 +41,7 @@ bench: ## Benchmarks of every package, and docs/benchmarks*.md: Sealgate against
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestBenchmarksDocument$$' -v ./gateway/pgpmime
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestRelayBenchmarksDocument$$' -v ./cmd/sealgate
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestKeyringBenchmarksDocument$$' -v ./web
+	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestQueueBenchmarksDocument$$' -v ./gateway/queue
 
 FUZZTIME ?= 60s
 fuzz: ## Run every fuzz target for FUZZTIME.

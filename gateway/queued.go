@@ -57,7 +57,7 @@ func (g *Gateway) QueuedCopy(ctx context.Context, a Actor, id string) (QueuedCop
 		switch {
 		case box.ID == m.MailboxID:
 			c.Mailbox = box.Login
-		case box.GroupID == m.GroupID && box.SMTP.Address != "" && a.Role == groups.Admin:
+		case box.GroupID == m.GroupID && box.Sends() && a.Role == groups.Admin:
 			c.Others = append(c.Others, box)
 		}
 	}
@@ -124,6 +124,8 @@ func whatHappened(e activity.Entry) string {
 		return "attempt"
 	case "message.failed":
 		return "given up"
+	case "message.told":
+		return "told"
 	}
 	return strings.TrimPrefix(e.Act, "queue.")
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/sealgate/sealgate/gateway"
-	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -127,98 +126,5 @@ func (s *site) composeAPI(api huma.API) {
 			var out composeAnswer
 			out.Body.ArticleID = id
 			return &out, err
-		})
-}
-
-type queuedJSON struct {
-	ID          string                `json:"id"`
-	ArticleID   string                `json:"article_id"`
-	GroupID     string                `json:"group_id"`
-	ReversePath string                `json:"reverse_path"`
-	MessageID   string                `json:"message_id"`
-	Protection  string                `json:"protection"`
-	Size        int64                 `json:"size"`
-	CreatedAt   time.Time             `json:"created_at"`
-	Recipients  []queuedRecipientJSON `json:"recipients"`
-}
-
-type queuedRecipientJSON struct {
-	Address     string    `json:"address"`
-	State       string    `json:"state"`
-	Attempts    int       `json:"attempts"`
-	NextAttempt time.Time `json:"next_attempt"`
-	LastReply   string    `json:"last_reply,omitempty"`
-}
-
-func queuedJSONOf(m queue.Message) queuedJSON {
-	return queuedJSON{
-		m.ID, m.ArticleID, m.GroupID, m.ReversePath, m.MessageID, string(m.Protection), m.Size, m.CreatedAt,
-		listOf(m.Recipients, func(r queue.Recipient) queuedRecipientJSON {
-			return queuedRecipientJSON{r.Address, string(r.State), r.Attempts, r.NextAttempt, r.LastReply}
-		}).Body.Items,
-	}
-}
-
-type queuedCopyJSON struct {
-	queuedJSON
-	Mailbox  string      `json:"mailbox,omitempty" doc:"Login of the mailbox whose mail server it leaves through."`
-	Timeline []eventJSON `json:"timeline"`
-}
-
-type eventJSON struct {
-	At    time.Time `json:"at"`
-	What  string    `json:"what"`
-	Words string    `json:"words,omitempty"`
-}
-
-func queuedCopyJSONOf(c gateway.QueuedCopy) queuedCopyJSON {
-	return queuedCopyJSON{queuedJSONOf(c.Message), c.Mailbox, listOf(c.Timeline, func(e gateway.Event) eventJSON {
-		return eventJSON{e.At, e.What, e.Words}
-	}).Body.Items}
-}
-
-type rerouteQuestion struct {
-	ID   string `path:"id"`
-	Body struct {
-		Mailbox string `json:"mailbox" doc:"Login of another mailbox of the same group."`
-	}
-}
-
-type queueQuestion struct {
-	All   bool `query:"all" doc:"Also what has left."`
-	Limit int  `query:"limit" minimum:"1" maximum:"500" default:"50"`
-}
-
-type deleteQueuedQuestion struct {
-	ID     string `path:"id"`
-	Reason string `query:"reason" doc:"It stays in the activity log."`
-}
-
-func (s *site) queueAPI(api huma.API) {
-	operation(s, api, "ListQueue", http.MethodGet, "/queue", "List what waits to leave", 0,
-		func(ctx context.Context, a gateway.Actor, in *queueQuestion) (*list[queuedJSON], error) {
-			all, err := s.Gateway.ListQueue(ctx, a, queue.Filter{Open: !in.All, Limit: in.Limit})
-			return listOf(all, queuedJSONOf), err
-		})
-	operation(s, api, "QueuedCopy", http.MethodGet, "/queue/{id}", "Show a message in the queue and everything that happened to it", 0,
-		func(ctx context.Context, a gateway.Actor, in *byID) (*body[queuedCopyJSON], error) {
-			c, err := s.Gateway.QueuedCopy(ctx, a, in.ID)
-			return &body[queuedCopyJSON]{queuedCopyJSONOf(c)}, err
-		})
-	operation(s, api, "RerouteQueued", http.MethodPost, "/queue/{id}/reroute", "Send a message through another mailbox of its group", 0,
-		func(ctx context.Context, a gateway.Actor, in *rerouteQuestion) (*nothing, error) {
-			return &nothing{}, s.Gateway.RerouteQueued(ctx, a, in.ID, in.Body.Mailbox)
-		})
-	operation(s, api, "HoldQueued", http.MethodPost, "/queue/{id}/hold", "Hold a message", 0,
-		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
-			return &nothing{}, s.Gateway.HoldQueued(ctx, a, in.ID)
-		})
-	operation(s, api, "RetryQueued", http.MethodPost, "/queue/{id}/retry", "Try a message again now", 0,
-		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
-			return &nothing{}, s.Gateway.RetryQueued(ctx, a, in.ID)
-		})
-	operation(s, api, "DeleteQueued", http.MethodDelete, "/queue/{id}", "Delete a message from the queue", 0,
-		func(ctx context.Context, a gateway.Actor, in *deleteQueuedQuestion) (*nothing, error) {
-			return &nothing{}, s.Gateway.DeleteQueued(ctx, a, in.ID, in.Reason)
 		})
 }

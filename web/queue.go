@@ -9,8 +9,10 @@ import (
 )
 
 type queuePage struct {
-	All      bool // also copies that are done
-	Messages []queueRow
+	All         bool   // also copies that are done
+	Destination string // only what waits for it
+	Messages    []queueRow
+	Resting     []gateway.Resting // for admins
 }
 
 type queueRow struct {
@@ -18,31 +20,42 @@ type queueRow struct {
 	Group string
 	Done  bool // every recipient is finished
 	Held  bool
+	Rests map[string]queue.Rest // of destinations that it waits for
 }
 
 // shownQueue is how many copies the queue's page lists.
 const shownQueue = 200
 
 func queueList(v *visit) error {
-	p := queuePage{All: v.r.URL.Query().Get("all") != ""}
-	found, err := v.Gateway.ListQueue(v.r.Context(), v.actor(), queue.Filter{Open: !p.All, Limit: shownQueue})
+	asked := v.r.URL.Query()
+	p := queuePage{All: asked.Get("all") != "", Destination: asked.Get("destination")}
+	found, err := v.Gateway.ListQueue(v.r.Context(), v.actor(), queue.Filter{Open: !p.All, Destination: p.Destination, Limit: shownQueue})
 	if err != nil {
 		return err
+	}
+	rests, err := v.Gateway.RestsOf(v.r.Context(), found...)
+	if err != nil {
+		return err
+	}
+	if v.user.Role == groups.Admin {
+		if p.Resting, err = v.Gateway.RestingDestinations(v.r.Context(), v.actor()); err != nil {
+			return err
+		}
 	}
 	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
 	if err != nil {
 		return err
 	}
 	for _, m := range found {
-		p.Messages = append(p.Messages, queueRowOf(m, all))
+		p.Messages = append(p.Messages, queueRowOf(m, all, rests))
 	}
 	return v.show("queue", "Queue", p)
 }
 
-func queueRowOf(m queue.Message, all []groups.Group) queueRow {
-	row := queueRow{Message: m, Done: true, Group: groupName(all, m.GroupID)}
+func queueRowOf(m queue.Message, all []groups.Group, rests map[string]queue.Rest) queueRow {
+	row := queueRow{Message: m, Done: true, Group: groupName(all, m.GroupID), Rests: rests}
 	for _, r := range m.Recipients {
-		row.Done = row.Done && (r.State == queue.Relayed || r.State == queue.Failed)
+		row.Done = row.Done && r.State.Finished()
 		row.Held = row.Held || r.State == queue.Held
 	}
 	return row
@@ -66,7 +79,11 @@ func (v *visit) showQueued(status int, words string) error {
 	if err != nil {
 		return err
 	}
-	return v.render(status, "queued", "Message in the queue", queuedPage{queueRowOf(c.Message, all), c, words})
+	rests, err := v.Gateway.RestsOf(v.r.Context(), c.Message)
+	if err != nil {
+		return err
+	}
+	return v.render(status, "queued", "Message in the queue", queuedPage{queueRowOf(c.Message, all, rests), c, words})
 }
 
 func rerouteQueued(v *visit) error {
@@ -106,27 +123,21 @@ func retryQueued(v *visit) error {
 func deleteQueuedForm(v *visit) error { return v.confirmQueued(http.StatusOK, "") }
 
 func (v *visit) confirmQueued(status int, words string) error {
-	found, err := v.Gateway.ListQueue(v.r.Context(), v.actor(), queue.Filter{Limit: 500})
+	m, err := v.Gateway.QueuedCopy(v.r.Context(), v.actor(), v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	for _, m := range found {
-		if m.ID != v.r.PathValue("id") {
-			continue
-		}
-		p := confirmPage{
-			Heading: "Delete this message from the queue?", Subject: "From " + m.ReversePath + ", " + instant(m.CreatedAt),
-			Remedy: "Nobody is told that it was deleted. The article stays.", Reason: true, Sentence: words,
-			Back: "/queue", Button: "Delete the message",
-		}
-		for _, r := range m.Recipients {
-			if r.State != queue.Relayed && r.State != queue.Failed {
-				p.Effects = append(p.Effects, r.Address+" does not get it.")
-			}
-		}
-		return v.render(status, "confirm", p.Heading, p)
+	p := confirmPage{
+		Heading: "Delete this message from the queue?", Subject: "From " + m.ReversePath + ", " + instant(m.CreatedAt),
+		Remedy: "Nobody is told that it was deleted. The article stays.", Reason: true, Sentence: words,
+		Back: "/queue", Button: "Delete the message",
 	}
-	return gateway.ErrNotFound
+	for _, r := range m.Recipients {
+		if !r.State.Finished() {
+			p.Effects = append(p.Effects, r.Address+" does not get it.")
+		}
+	}
+	return v.render(status, "confirm", p.Heading, p)
 }
 
 func deleteQueued(v *visit) error {

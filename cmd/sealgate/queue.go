@@ -9,33 +9,52 @@ import (
 
 // queueCommand holds the queue's use cases.
 type queueCommand struct {
-	List    queueList    `cmd:"" help:"List copies in the queue."`
-	Show    queueShow    `cmd:"" help:"Show a copy and everything that happened to it."`
-	Reroute queueReroute `cmd:"" help:"Send a copy through another mailbox of its group, now."`
-	Hold    queueHold    `cmd:"" help:"Stop a copy until it is tried again."`
-	Retry   queueRetry   `cmd:"" help:"Try a copy again now."`
-	Delete  queueDelete  `cmd:"" help:"Delete a copy."`
+	List         queueList         `cmd:"" help:"List copies in the queue."`
+	Destinations queueDestinations `cmd:"" help:"List destinations that cannot be reached, and until when they rest."`
+	Show         queueShow         `cmd:"" help:"Show a copy and everything that happened to it."`
+	Reroute      queueReroute      `cmd:"" help:"Send a copy through another mailbox of its group, now."`
+	Hold         queueHold         `cmd:"" help:"Stop a copy until it is tried again."`
+	Retry        queueRetry        `cmd:"" help:"Try a copy again now."`
+	Delete       queueDelete       `cmd:"" help:"Delete a copy."`
 }
 
 type queueList struct {
-	All   bool `help:"Finished ones too."`
-	Limit int  `default:"50" help:"At most this many."`
+	All         bool   `help:"Finished ones too."`
+	Destination string `help:"Only what waits for this destination."`
+	Limit       int    `default:"50" help:"At most this many."`
 }
 
 // Run lists one line a recipient.
 func (c *queueList) Run(s *session) error {
 	return s.with(func(p *parts) error {
-		all, err := p.gateway.ListQueue(s.ctx, cli, queue.Filter{Open: !c.All, Limit: c.Limit})
+		all, err := p.gateway.ListQueue(s.ctx, cli, queue.Filter{Open: !c.All, Destination: c.Destination, Limit: c.Limit})
 		if err != nil {
 			return err
 		}
 		var rows [][]string
 		for _, m := range all {
 			for _, r := range m.Recipients {
-				rows = append(rows, []string{m.ID, string(m.Protection), r.Address, string(r.State), r.LastReply})
+				rows = append(rows, []string{m.ID, string(m.Protection), r.Address, string(r.State), r.Destination, r.LastReply})
 			}
 		}
-		return s.table("ID | PROTECTION | TO | STATE | LAST REPLY", rows)
+		return s.table("ID | PROTECTION | TO | STATE | GOES TO | LAST REPLY", rows)
+	})
+}
+
+type queueDestinations struct{}
+
+// Run lists one line a destination.
+func (queueDestinations) Run(s *session) error {
+	return s.with(func(p *parts) error {
+		all, err := p.gateway.RestingDestinations(s.ctx, cli)
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, r := range all {
+			rows = append(rows, []string{r.Destination, fmt.Sprint(r.Waiting), r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339), r.Reason})
+		}
+		return s.table("GOES TO | WAITING | SINCE | TRIED AGAIN | BECAUSE", rows)
 	})
 }
 
@@ -51,7 +70,7 @@ func (c *queueShow) Run(s *session) error {
 			return err
 		}
 		for _, r := range copied.Recipients {
-			fmt.Fprintf(s.out, "to %s: %s, %d attempts\n", r.Address, r.State, r.Attempts)
+			fmt.Fprintf(s.out, "to %s: %s, %d attempts, by way of %s\n", r.Address, r.State, r.Attempts, r.Destination)
 		}
 		fmt.Fprintf(s.out, "through mailbox %s\n\n", copied.Mailbox)
 		for _, e := range copied.Timeline {

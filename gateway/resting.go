@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/groups"
+)
+
+// Resting is a destination that could not be reached, with the number of recipients that wait for it.
+type Resting struct {
+	queue.Rest
+	Waiting int64
+}
+
+// RestingDestinations returns the destinations that could not be reached, by name. Admins only.
+func (g *Gateway) RestingDestinations(ctx context.Context, a Actor) ([]Resting, error) {
+	if err := a.allow(groups.Admin); err != nil {
+		return nil, err
+	}
+	rests, err := g.Queue.Rests(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	all := make([]Resting, 0, len(rests))
+	for _, r := range rests {
+		n, err := g.Queue.Waiting(ctx, r.Destination)
+		if err != nil {
+			return nil, fmt.Errorf("destinations: %w", err)
+		}
+		all = append(all, Resting{r, n})
+	}
+	return all, nil
+}
+
+// RestsOf returns the rests that copies, which somebody is shown, wait for, by destination.
+func (g *Gateway) RestsOf(ctx context.Context, copies ...queue.Message) (map[string]queue.Rest, error) {
+	waited := map[string]bool{}
+	for _, m := range copies {
+		for _, r := range m.Recipients {
+			waited[r.Destination] = waited[r.Destination] || r.State == queue.Pending || r.State == queue.Uncertain
+		}
+	}
+	rests, err := g.Queue.Rests(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	of := map[string]queue.Rest{}
+	for _, r := range rests {
+		if waited[r.Destination] && g.Now().Before(r.Until) {
+			of[r.Destination] = r
+		}
+	}
+	return of, nil
+}
