@@ -2,6 +2,7 @@ package dkim_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/sealgate/sealgate/gateway/dkim"
+	"github.com/sealgate/sealgate/gateway/smarthost/resolve"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve/dnstest"
 )
 
@@ -210,6 +212,27 @@ func FuzzParsePEM(f *testing.F) {
 		}
 		if _, err := dkim.Sign([]byte(message), dkim.Key{Domain: "desk.test", Selector: "s", Signer: key}); err != nil {
 			t.Fatal(fmt.Errorf("a key that was taken does not sign: %w", err))
+		}
+	})
+}
+
+// said is a DNS that says one thing.
+type said string
+
+func (s said) TXT(context.Context, string) (resolve.Reply[string], error) {
+	return resolve.Reply[string]{Records: []string{string(s)}}, nil
+}
+
+// FuzzCheck: no record makes it panic, and only one that holds the key is taken for it.
+func FuzzCheck(f *testing.F) {
+	_, r := made(f, dkim.Ed25519)
+	f.Add(r.Value())
+	f.Add("v=DKIM1; s=*; h=sha1:sha256; t=y:s; k=ed25519; p=" + r.Public)
+	f.Add("p=;;=;v")
+	f.Fuzz(func(t *testing.T, record string) {
+		found := dkim.Check(t.Context(), r, said(record))
+		if found.Sentence() == "" || found.Seen() && !strings.Contains(strings.Join(strings.Fields(record), ""), strings.TrimRight(r.Public, "=")) {
+			t.Fatalf("%q is %s", record, found)
 		}
 	})
 }
