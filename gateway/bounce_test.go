@@ -233,3 +233,63 @@ func TestARecipientStaysInTheQueueWhileItsSenderCannotBeTold(t *testing.T) {
 		t.Error("what the failing Bounce wrote stays")
 	}
 }
+
+// told queues what the sender of the only copy is told of its first recipient.
+func (h *house) told(action queue.Action, result queue.Result) {
+	h.t.Helper()
+	m := h.copies()[0].Message
+	n := queue.Notice{Action: action, Recipient: m.Recipients[0], Result: result, Until: h.Now().Add(5 * 24 * time.Hour)}
+	if err := h.DB.Transaction(func(tx *gorm.DB) error { return h.TellSender(h.ctx(), tx, m, []queue.Notice{n}) }); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Delays and relays pass the same door as failures: encrypted for who can read it, from the null reverse-path, in the log
+// and in the copy's timeline.
+func TestTheSenderIsToldOfADelayAndOfARelay(t *testing.T) {
+	for action, want := range map[queue.Action][]string{
+		queue.ActionDelayed: {"Delayed message", "Action: delayed", "Status: 4.4.1", "Will-Retry-Until: "},
+		queue.ActionRelayed: {"Relayed message", "Action: relayed", "Status: 2.0.0"},
+	} {
+		t.Run(string(action), func(t *testing.T) {
+			h := newHouse(t, encrypt(groups.On))
+			h.customer("carl@customer.test")
+			h.sent(letter{to: []string{"carl@customer.test"}, notify: "SUCCESS,DELAY"})
+			h.told(action, queue.Result{Code: "4.4.1", Reply: "cannot connect"})
+			dsn := h.copyFor(support)
+			if dsn.ReversePath != "" || dsn.Protection != pgpmime.Encrypted || dsn.Recipients[0].Notify != "NEVER" {
+				t.Errorf("a %s notification from %q with NOTIFY=%s", dsn.Protection, dsn.ReversePath, dsn.Recipients[0].Notify)
+			}
+			key, err := h.Keyring.Secret(t.Context(), h.own.Fingerprint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			message := string(dsn.openedBy(key).Message)
+			for _, words := range want {
+				if !strings.Contains(message, words) {
+					t.Errorf("the notification has no %q:\n%s", words, message)
+				}
+			}
+			if e := h.entries("message.told"); len(e) != 1 || e[0].Outcome != activity.Done || e[0].Detail["notification"] != string(action) {
+				t.Errorf("the log holds %+v", e)
+			}
+			c, err := h.QueuedCopy(t.Context(), h.admin, h.copyFor("carl@customer.test").ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := c.Timeline[len(c.Timeline)-1]
+			if last.What != "told" || !strings.Contains(last.Words, "notification: "+string(action)) || !strings.Contains(last.Words, "cannot connect") {
+				t.Errorf("the timeline ends with %+v", last)
+			}
+		})
+	}
+}
+
+func TestNobodyIsToldOfADelayOfAutomaticMail(t *testing.T) {
+	h := newHouse(t)
+	h.sent(letter{to: []string{"carl@customer.test"}, fields: []string{"Auto-Submitted: auto-generated"}})
+	h.told(queue.ActionDelayed, queue.Result{Code: "4.4.1", Reply: "cannot connect"})
+	if n, e := len(h.copies()), h.entries("message.told"); n != 1 || len(e) != 0 {
+		t.Errorf("%d copies in the queue, and the log holds %+v", n, e)
+	}
+}

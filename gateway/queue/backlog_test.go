@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/migrations"
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
 )
@@ -23,7 +24,7 @@ const (
 	loadMessages     = 2000
 	loadSenders      = 16
 	loadDestinations = 10
-	loadRounds       = 5
+	loadTurns        = 7
 	backlog          = 100_000
 )
 
@@ -34,25 +35,19 @@ func TestQueueBenchmarksDocument(t *testing.T) {
 		t.Skip("it measures for minutes and writes docs/benchmarks-queue.md; run make bench")
 	}
 	document := queueIntroduction
-	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
-		h := newHouse(t, db)
-		h.Poll = 0
-		h.Now = time.Now
-		l := &load{house: h, message: large(t)}
-		h.byDomain(map[string]func(context.Context) queue.Result{"hangs.test": func(context.Context) queue.Result {
-			<-l.release
-			return queue.Result{Outcome: queue.OutcomeDeferred, Code: "4.2.0", TLS: "in clear"}
-		}})
-		l.measure() // warms up
-		empty := l.measure()
-		document += row(db.Name(), "nothing", empty, empty)
-		l.fill(h.Now().Add(24 * time.Hour))
-		document += row(db.Name(), "100,000 due later", l.measure(), empty)
-		l.restEverything()
-		document += row(db.Name(), "100,000 due, at destinations that rest", l.measure(), empty)
-		l.hangEverything()
-		document += row(db.Name(), "100,000 due, at one destination that hangs", l.measure(), empty)
-	})
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			empty, loaded := newLoad(t, engine), newLoad(t, engine)
+			side(empty, empty) // warms up
+			document += row(engine, "nothing", side(empty, loaded))
+			loaded.fill(loaded.Now().Add(24 * time.Hour))
+			document += row(engine, "100,000 due later", side(empty, loaded))
+			loaded.restEverything()
+			document += row(engine, "100,000 due, at destinations that rest", side(empty, loaded))
+			loaded.hangEverything()
+			document += row(engine, "100,000 due, at one destination that hangs", side(empty, loaded))
+		})
+	}
 	t.Log(document)
 	if t.Failed() {
 		return
@@ -65,11 +60,11 @@ func TestQueueBenchmarksDocument(t *testing.T) {
 const queueIntroduction = `# Benchmarks of the queue
 
 Written by ` + "`make bench`" + `. 16 senders put 2,000 messages of 20 KB for 10 destinations, each waiting for its commit; then a next hop
-that takes everything at once gets them. Both are measured five times, the middle one counts: with nothing else in the queue, and
-with a backlog of 100,000 messages for other destinations: a hundred, or a single one that hangs. Depth is the count that the health
-check asks for, list what the page shows. SQLite syncs at each commit; PostgreSQL is that of the tests, which does not.
+that takes everything at once gets them. That is done in turns in two databases, an empty one and one with a backlog of 100,000
+messages for other destinations: a hundred, or a single one that hangs. The ratio is the middle one of seven turns. Depth is the count
+that the health check asks for, list what the page shows. SQLite syncs at each commit; PostgreSQL is that of the tests, which does not.
 
-| database | waiting | accepted a second | ratio | delivered a second | ratio | depth | list |
+| database | waiting | accepted a second | ratio to empty | delivered a second | ratio to empty | depth | list |
 |---|---|---|---|---|---|---|---|
 `
 
@@ -79,15 +74,60 @@ type figures struct {
 	depth, list         time.Duration
 }
 
-func row(engine, waiting string, now, empty figures) string {
-	return fmt.Sprintf("| %s | %s | %.0f | %.2f | %.0f | %.2f | %v | %v |\n", engine, waiting, now.accepted, now.accepted/empty.accepted,
-		now.delivered, now.delivered/empty.delivered, now.depth.Round(10*time.Microsecond), now.list.Round(10*time.Microsecond))
+// turn is one measurement of each side.
+type turn struct{ empty, loaded figures }
+
+// side measures two databases in turns.
+func side(empty, loaded *load) []turn {
+	var turns []turn
+	for range loadTurns {
+		turns = append(turns, turn{empty.measure(), loaded.measure()})
+	}
+	return turns
+}
+
+func row(engine, waiting string, turns []turn) string {
+	return fmt.Sprintf("| %s | %s | %.0f | %.2f | %.0f | %.2f | %v | %v |\n", engine, waiting,
+		middle(turns, func(t turn) float64 { return t.loaded.accepted }),
+		middle(turns, func(t turn) float64 { return t.loaded.accepted / t.empty.accepted }),
+		middle(turns, func(t turn) float64 { return t.loaded.delivered }),
+		middle(turns, func(t turn) float64 { return t.loaded.delivered / t.empty.delivered }),
+		middle(turns, func(t turn) time.Duration { return t.loaded.depth }).Round(10*time.Microsecond),
+		middle(turns, func(t turn) time.Duration { return t.loaded.list }).Round(10*time.Microsecond))
+}
+
+func middle[T cmp.Ordered](turns []turn, of func(turn) T) T {
+	var all []T
+	for _, t := range turns {
+		all = append(all, of(t))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 type load struct {
 	*house
 	message pgpmime.Outgoing
 	release chan struct{} // ends what hangs
+}
+
+func newLoad(t *testing.T, engine string) *load {
+	t.Helper()
+	db := dbtest.SQLite(t)
+	if engine == "postgres" {
+		var err error
+		if db, err = migrations.Open(t.Context(), dbtest.Postgres(t)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { migrations.Close(db) })
+	}
+	l := &load{house: newHouse(t, db), message: large(t)}
+	l.byDomain(map[string]func(context.Context) queue.Result{"hangs.test": func(context.Context) queue.Result {
+		<-l.release
+		return queue.Result{Outcome: queue.OutcomeDeferred, Code: "4.2.0", TLS: "in clear"}
+	}})
+	l.Poll, l.Now = 0, time.Now
+	return l
 }
 
 // large is a message of 20 KB.
@@ -101,25 +141,11 @@ func large(t testing.TB) pgpmime.Outgoing {
 	return o
 }
 
-// measure takes the middle of some rounds.
 func (l *load) measure() figures {
 	l.t.Helper()
-	var all []figures
-	for range loadRounds {
-		f := figures{accepted: l.accept(), delivered: l.drain()}
-		f.depth, f.list = l.look()
-		all = append(all, f)
-	}
-	middle := func(less func(a, b figures) int) figures {
-		slices.SortFunc(all, less)
-		return all[len(all)/2]
-	}
-	return figures{
-		accepted:  middle(func(a, b figures) int { return cmp.Compare(a.accepted, b.accepted) }).accepted,
-		delivered: middle(func(a, b figures) int { return cmp.Compare(a.delivered, b.delivered) }).delivered,
-		depth:     middle(func(a, b figures) int { return cmp.Compare(a.depth, b.depth) }).depth,
-		list:      middle(func(a, b figures) int { return cmp.Compare(a.list, b.list) }).list,
-	}
+	f := figures{accepted: l.accept(), delivered: l.drain()}
+	f.depth, f.list = l.look()
+	return f
 }
 
 // accept puts messages as submissions do, and returns how many a second.
