@@ -19,7 +19,12 @@ const (
 
 // Verify judges the signatures of a message as it arrived, before anything was added to it. There is one result for each
 // of the first 10 signatures, in the order of the fields, and one more, neutral, when there are others.
-func Verify(ctx context.Context, message []byte, r Resolver) []Result {
+func Verify(ctx context.Context, message []byte, r Resolver) (results []Result) {
+	defer func() {
+		if recover() != nil { // of the library: it must not end more than this message
+			results = []Result{{Value: PermError, Reason: "the signature could not be read"}}
+		}
+	}()
 	header, err := headerOf(message)
 	if err != nil {
 		return []Result{{Value: PermError, Reason: err.Error()}}
@@ -33,7 +38,6 @@ func Verify(ctx context.Context, message []byte, r Resolver) []Result {
 	if err != nil && !errors.Is(err, dkim.ErrTooManySignatures) {
 		return []Result{{Value: PermError, Reason: safe(err.Error())}}
 	}
-	var results []Result
 	for i, v := range verified {
 		results = append(results, judge(v, tags(signatures[i]), keys, twice(header)))
 	}
