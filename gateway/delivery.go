@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
@@ -14,33 +13,43 @@ import (
 
 // Deliver hands one copy to the next hop of its mailbox: the queue's Deliver function.
 func (g *Gateway) Deliver(ctx context.Context, m queue.Message, recipients []queue.Recipient, o pgpmime.Outgoing) []queue.Result {
-	hop, err := g.nextHop(ctx, m)
+	mailbox, err := g.Groups.Mailbox(ctx, m.MailboxID)
 	if err != nil {
 		g.Log.WarnContext(ctx, "no next hop", "queue", m.ID, "mailbox", m.MailboxID, "error", err)
-		return deferAll(recipients, "the mailbox that sent this message has no usable mail server to send through; check it on the groups page")
+		return deferAll(recipients, "the mailbox that sent this message cannot be read, or is gone; send the message through another one")
 	}
-	e := smarthost.Envelope{ReversePath: m.ReversePath, SMTPUTF8: m.SMTPUTF8, EnvID: m.EnvID, Ret: m.Ret, Signatures: m.Signatures}
-	for _, r := range recipients {
-		e.Recipients = append(e.Recipients, smarthost.Recipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt})
+	g.ways.remember(mailbox)
+	route, err := g.routeOf(ctx, mailbox)
+	if err != nil {
+		g.Log.WarnContext(ctx, "no next hop", "queue", m.ID, "mailbox", m.MailboxID, "error", err)
+		return deferAll(recipients, "mailbox "+mailbox.Login+" cannot send: "+oneLine(err.Error()))
 	}
 	var results []queue.Result
-	for i, r := range smarthost.Send(ctx, hop, e, o) {
+	for i, r := range smarthost.Deliver(ctx, route, envelopeFor(m, recipients), o) {
 		results = append(results, queue.Result{
 			RecipientID: recipients[i].ID, Outcome: queue.Outcome(r.Outcome), Code: r.Code, Reply: r.Reply,
+			Host: r.Host, TLS: r.TLS, DSN: r.DSN, Destination: movedTo(route.Key(recipients[i].Address), recipients[i]),
 		})
 	}
 	return results
 }
 
-func (g *Gateway) nextHop(ctx context.Context, m queue.Message) (smarthost.Hop, error) {
-	mailbox, err := g.Groups.Mailbox(ctx, m.MailboxID)
-	if err != nil {
-		return smarthost.Hop{}, fmt.Errorf("find mailbox: %w", err)
+func envelopeFor(m queue.Message, recipients []queue.Recipient) smarthost.Envelope {
+	e := smarthost.Envelope{
+		ReversePath: m.ReversePath, SMTPUTF8: m.SMTPUTF8, RequireTLS: m.RequireTLS, EnvID: m.EnvID, Ret: m.Ret, Signatures: m.Signatures,
 	}
-	if mailbox.SMTP.Address == "" {
-		return smarthost.Hop{}, fmt.Errorf("mailbox %s has no smarthost", mailbox.ID)
+	for _, r := range recipients {
+		e.Recipients = append(e.Recipients, smarthost.Recipient{Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt})
 	}
-	return g.hopOf(ctx, mailbox)
+	return e
+}
+
+// movedTo is the destination of a recipient whose mailbox sends another way than when the message was queued; "" when not.
+func movedTo(now string, r queue.Recipient) string {
+	if now == r.Destination {
+		return ""
+	}
+	return now
 }
 
 func deferAll(recipients []queue.Recipient, sentence string) []queue.Result {
@@ -62,7 +71,7 @@ func (g *Gateway) ReportDelivery(ctx context.Context, tx *gorm.DB, m queue.Messa
 		address[r.ID] = r.Address
 	}
 	for _, r := range results {
-		e.Detail["to "+address[r.RecipientID]] = oneLine(string(r.Outcome) + ": " + r.Code + " " + r.Reply)
+		e.Detail["to "+address[r.RecipientID]] = oneLine(string(r.Outcome) + ": " + r.Code + " " + r.Reply + wayWords(r))
 		if r.Outcome != queue.OutcomeRelayed {
 			e.Act, e.Outcome = "message.attempted", activity.Failed
 		}

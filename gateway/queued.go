@@ -148,6 +148,17 @@ func happenedWords(e activity.Entry) string {
 	return strings.Join(words, "; ")
 }
 
+// wayWords say who answered, and how the connection was protected.
+func wayWords(r queue.Result) string {
+	switch {
+	case r.Host == "":
+		return ""
+	case r.TLS == "":
+		return " (" + r.Host + ")"
+	}
+	return " (" + r.Host + ", " + r.TLS + ")"
+}
+
 // RerouteQueued has a copy leave through the mail server of another mailbox of its group, now. Admins only.
 func (g *Gateway) RerouteQueued(ctx context.Context, a Actor, id, login string) error {
 	if err := a.allow(groups.Admin); err != nil {

@@ -169,6 +169,44 @@ func TestTwoProcessesDeliverEachMessageOnce(t *testing.T) {
 	})
 }
 
+// Copies with recipients at several destinations are the hard case: both processes have attempts for the same copy.
+func TestTwoProcessesDeliverToEachRecipientOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		h := newHouse(t, db)
+		other := neighbour(t, db, h.clock, h.provider)
+		h.byDomain(nil)
+		other.byDomain(nil)
+		h.Workers, other.Workers = 4, 4
+		var ids []string
+		for range 40 {
+			ids = append(ids, h.put(letter("a@a.test", "b@b.test", "c@c.test", "d@a.test")))
+		}
+		h.run()
+		other.run()
+		eventually(t, func() bool {
+			left, _, err := h.Depth(t.Context())
+			return err == nil && left == 0
+		}, func() any { return len(h.tried()) + len(other.tried()) })
+		seen := map[string]int{}
+		for _, a := range append(h.tried(), other.tried()...) {
+			for _, r := range a.recipients {
+				seen[a.message.ID+" "+r]++
+			}
+		}
+		for to, n := range seen {
+			if n != 1 {
+				t.Errorf("%s: %d attempts", to, n)
+			}
+		}
+		if len(seen) != 4*len(ids) {
+			t.Errorf("%d recipients, want %d", len(seen), 4*len(ids))
+		}
+		for _, id := range ids {
+			h.gone(id)
+		}
+	})
+}
+
 // meeting is a next hop that takes everything once both processes have something under way.
 func meeting(mine, other chan struct{}) func(context.Context, queue.Recipient) queue.Result {
 	begin := sync.OnceFunc(func() { close(mine) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -180,22 +181,28 @@ func (q *Queue) Rests(ctx context.Context) ([]Rest, error) {
 	return rests, nil
 }
 
-// learn draws from an attempt's results whether its destination can be reached. What cannot be written is learned again
-// from the next attempt.
+// learn draws from an attempt's results whether its destination can be reached, under its old name and under the one that
+// it got since. What cannot be written is learned again from the next attempt.
 func (q *Queue) learn(ctx context.Context, c *claim, results []Result) {
+	names := []string{c.destination}
 	reached, unreached := false, len(results) > 0
 	for _, r := range results {
 		reached, unreached = reached || r.reached(), unreached && r.unreached()
+		if r.Destination != "" && !slices.Contains(names, r.Destination) {
+			names = append(names, r.Destination)
+		}
 	}
-	var err error
-	switch {
-	case reached:
-		err = q.board().answered(c.destination, q.Now(), func() error { return q.endRest(ctx, c.destination) })
-	case unreached:
-		err = q.board().failed(c.destination, results[0].Reply, q.Now(), func(r Rest) error { return q.beginRest(ctx, r) })
-	}
-	if err != nil {
-		q.Log.WarnContext(ctx, "queue", "destination", c.destination, "error", err)
+	for _, name := range names {
+		var err error
+		switch {
+		case reached:
+			err = q.board().answered(name, q.Now(), func() error { return q.endRest(ctx, name) })
+		case unreached:
+			err = q.board().failed(name, results[0].Reply, q.Now(), func(r Rest) error { return q.beginRest(ctx, r) })
+		}
+		if err != nil {
+			q.Log.WarnContext(ctx, "queue", "destination", name, "error", err)
+		}
 	}
 }
 

@@ -261,6 +261,26 @@ func TestReroutingNamesTheDestinationAnew(t *testing.T) {
 	}
 }
 
+// A destination may get another name while it rests: once its server is reached under the new one, nothing waits any more.
+func TestARestEndsWhenTheMailboxSendsAnotherWay(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t))
+	h.byDomain(map[string]func(context.Context) queue.Result{"old.test": dead})
+	h.run()
+	id := h.put(letter("a@old.test"))
+	h.failures("old.test", 1)
+	other := h.put(letter("b@old.test"))
+	h.byDomain(map[string]func(context.Context) queue.Result{"old.test": func(context.Context) queue.Result {
+		return queue.Result{Outcome: queue.OutcomeRelayed, Destination: "new.test"}
+	}})
+	h.waitFor(id, queue.Pending, 1)
+	h.change(h.Retry, id)
+	h.waitFor(id, queue.Relayed, 2)
+	h.waitFor(other, queue.Relayed, 1)
+	if r, resting := h.rest("old.test"); resting {
+		t.Errorf("it rests: %+v", r)
+	}
+}
+
 // A result may name a destination that changed since the copy came.
 func TestADestinationThatMovedIsKnownAfterTheAttempt(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t))

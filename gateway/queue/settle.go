@@ -10,18 +10,21 @@ import (
 	"gorm.io/gorm"
 )
 
-// settleSurely writes an attempt's end, and tries again while the database fails: what it cannot write is uncertain,
-// and would be sent twice.
+// settleSurely writes an attempt's end, and tries again while the database fails, or somebody else holds the message's
+// rows: what it cannot write is uncertain, and would be sent twice.
 func (q *Queue) settleSurely(ctx context.Context, c *claim, results []Result) {
-	for range 10 {
+	pause := 10 * time.Millisecond
+	for range 16 {
 		err := q.settle(ctx, c, results)
 		if err == nil {
 			return
 		}
-		q.Log.ErrorContext(ctx, "the end of an attempt could not be written", "queue", c.message.ID, "error", err)
-		again := time.NewTimer(q.poll())
+		q.Log.WarnContext(ctx, "the end of an attempt could not be written yet", "queue", c.message.ID, "error", err)
+		again := time.NewTimer(pause)
 		<-again.C
+		pause = min(2*pause, q.poll())
 	}
+	q.Log.ErrorContext(ctx, "the end of an attempt could not be written; the message is sent again", "queue", c.message.ID)
 }
 
 // settle writes an attempt's end in one transaction: states, replies, the report, and the sender's notification.
