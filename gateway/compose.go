@@ -102,7 +102,8 @@ func (g *Gateway) outboundMailbox(ctx context.Context, group groups.Group) (grou
 		return groups.Mailbox{}, err
 	}
 	for _, m := range all {
-		if m.GroupID == group.ID && m.SMTP.Address != "" {
+		if m.GroupID == group.ID && m.Sends() {
+			g.ways.remember(m)
 			return m, nil
 		}
 	}

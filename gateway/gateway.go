@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 	"time"
 
@@ -78,6 +79,10 @@ type Gateway struct {
 	Discovery *Discovery
 	// Resolver asks the DNS; nil: there is none.
 	Resolver *resolve.Client
+	// MX is for mailboxes whose mail goes to the servers of the recipients' domains.
+	MX MX
+	// HTTP asks OAuth token servers; nil means a client of its own.
+	HTTP *http.Client
 	// Publishing says what everybody may read of our own certificates.
 	Publishing Publishing
 	// Verification judges the DKIM signatures of what arrives; without it, or without a Resolver, nobody looks at them.
@@ -86,6 +91,9 @@ type Gateway struct {
 	AuthenticationResults bool
 	// MailboxStatus tells how the sync of a mailbox does; nil when this process runs none.
 	MailboxStatus func(mailboxID string) (mailbox.Status, bool)
+
+	ways     ways
+	accesses accesses
 }
 
 // ActorOf returns the actor that a user is.

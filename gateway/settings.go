@@ -115,13 +115,17 @@ func (g *Gateway) SaveMailbox(ctx context.Context, a Actor, r MailboxRequest) (g
 		return groups.Mailbox{}, fmt.Errorf("save mailbox: %w", err)
 	}
 	var saved groups.Mailbox
-	err := g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	var err error
+	if r.Mailbox, err = canonicalPins(r.Mailbox); err != nil {
+		return groups.Mailbox{}, err
+	}
+	err = g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var err error
 		if saved, err = g.Groups.SaveMailbox(ctx, tx, r.Mailbox, r.Password, r.Credentials, g.Now()); err != nil {
 			return err
 		}
 		return g.record(ctx, tx, activity.Entry{Actor: a.Name, Act: "mailbox.saved", GroupID: saved.GroupID, Detail: map[string]string{
-			"login": saved.Login, "imap": saved.IMAP.Address, "smtp": saved.SMTP.Address,
+			"login": saved.Login, "imap": saved.IMAP.Address, "smtp": saved.SMTP.Address, "out": outWord(saved.Out),
 		}})
 	})
 	return saved, notFound(err)
@@ -183,13 +187,9 @@ func (g *Gateway) CheckMailbox(ctx context.Context, a Actor, id string) ([]strin
 			problems = append(problems, "IMAP "+m.IMAP.Address+": "+err.Error())
 		}
 	}
-	if m.SMTP.Address != "" {
-		hop, err := g.hopOf(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		if err := smarthost.Check(ctx, hop); err != nil {
-			problems = append(problems, "SMTP "+m.SMTP.Address+": "+err.Error())
+	if m.Sends() {
+		if err := g.checkNextHop(ctx, m); err != nil {
+			problems = append(problems, err.Error())
 		}
 	}
 	return problems, nil
@@ -220,10 +220,33 @@ func (g *Gateway) hopOf(ctx context.Context, m groups.Mailbox) (smarthost.Hop, e
 	if err != nil {
 		return smarthost.Hop{}, err
 	}
-	return smarthost.Hop{
+	hop := smarthost.Hop{
 		Address: m.SMTP.Address, TLS: smarthost.TLS(m.SMTP.TLS), Roots: roots,
 		Username: m.SMTP.Username, Password: c.SMTPPassword, Hello: g.Domain,
-	}, nil
+	}
+	if m.Out.Login == groups.LoginOAuth {
+		access, err := g.accessOf(ctx, m, c)
+		if err != nil {
+			return smarthost.Hop{}, err
+		}
+		hop.Tokens, hop.Password = access.source, ""
+	}
+	return hop, nil
+}
+
+// outWord says in the log how mail leaves.
+func outWord(h groups.NextHop) string {
+	words := []string{string(h.Route), "login=" + string(h.Login)}
+	if h.Policy != "" {
+		words = append(words, "policy="+h.Policy)
+	}
+	if h.DANE {
+		words = append(words, "dane")
+	}
+	if len(h.Pins) > 0 {
+		words = append(words, "pins="+strings.Join(h.Pins, ","))
+	}
+	return strings.Join(words, " ")
 }
 
 // rootsWith returns the system's certificate authorities and one more; nil, meaning the system's, for "".

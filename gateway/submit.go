@@ -67,6 +67,7 @@ func (g *Gateway) Submit(ctx context.Context, s submission.Submission) (submissi
 	if err != nil {
 		return submission.Receipt{}, fmt.Errorf("find mailbox: %w", err)
 	}
+	g.ways.remember(mailbox)
 	actor := Actor{Name: "mailbox:" + s.Identity.Login, Groups: []string{mailbox.GroupID}}
 	letter, err := g.readLetter(ctx, mailbox, s)
 	if err == nil {

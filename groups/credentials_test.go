@@ -40,7 +40,7 @@ func TestCredentialsAreSealedReplacedAndShredded(t *testing.T) {
 		g := saveGroup(t, s, plainGroup("Support"))
 		m := saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: "zammad"}, of("zammad-secret"), nil)
 		wantCredentials(t, s, m.ID, Credentials{})
-		for _, c := range []Credentials{{"imap-1", "smtp-1"}, {"imap-2", ""}} {
+		for _, c := range []Credentials{{IMAPPassword: "imap-1", SMTPPassword: "smtp-1"}, {IMAPPassword: "imap-2", ClientSecret: "client"}} {
 			saveMailbox(t, s, m, nil, &c)
 			wantCredentials(t, s, m.ID, c)
 			saveMailbox(t, s, m, nil, nil) // nil keeps them
@@ -79,11 +79,11 @@ func TestAFailedSaveKeepsTheOldCredentials(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		s := sealingStore(t, db)
 		g := saveGroup(t, s, plainGroup("Support"))
-		old := Credentials{"imap-1", "smtp-1"}
+		old := Credentials{IMAPPassword: "imap-1", SMTPPassword: "smtp-1"}
 		m := saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: "zammad"}, of("zammad-secret"), &old)
 		broken := errors.New("the log entry could not be written")
 		err := db.Transaction(func(tx *gorm.DB) error {
-			_, err := s.SaveMailbox(t.Context(), tx, m, nil, &Credentials{"imap-2", "smtp-2"}, noon)
+			_, err := s.SaveMailbox(t.Context(), tx, m, nil, &Credentials{IMAPPassword: "imap-2", SMTPPassword: "smtp-2"}, noon)
 			return errors.Join(err, broken)
 		})
 		if !errors.Is(err, broken) {
@@ -101,7 +101,7 @@ func TestNoSecretStandsInTheDatabase(t *testing.T) {
 	}
 	s := sealingStore(t, db)
 	g := saveGroup(t, s, plainGroup("Support"))
-	saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: "zammad"}, of("canary-gateway"), &Credentials{"canary-imap", "canary-smtp"})
+	saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: "zammad"}, of("canary-gateway"), &Credentials{IMAPPassword: "canary-imap", SMTPPassword: "canary-smtp"})
 	u := saveUser(t, s, User{Name: "alice", Role: Admin}, of("canary-of-alice"))
 	token := in(t, db, func(tx *gorm.DB) (string, error) { return s.NewToken(t.Context(), tx, u.ID, "script", noon) })
 	files, err := filepath.Glob(url[len("sqlite:"):] + "*")

@@ -86,6 +86,8 @@ const (
 	TLSImplicit TLS = "implicit"
 	TLSStart    TLS = "starttls" // required, never opportunistic
 	TLSNone     TLS = "none"     // loopback addresses only
+	// TLSOpportunistic is for SMTP servers without a login: STARTTLS with anybody, and in clear where that is not to be had.
+	TLSOpportunistic TLS = "opportunistic"
 )
 
 // Upstream is one mail server behind Sealgate.
@@ -102,7 +104,8 @@ type Mailbox struct {
 	GroupID   string
 	Login     string   // in lower case
 	IMAP      Upstream // empty Address: no inbound mail through this mailbox
-	SMTP      Upstream // empty Address: no outbound mail
+	SMTP      Upstream // the server that mail leaves through
+	Out       NextHop  // how mail leaves
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -111,6 +114,7 @@ type Mailbox struct {
 type Credentials struct {
 	IMAPPassword string
 	SMTPPassword string
+	ClientSecret string `json:",omitempty"` // of OAuth
 }
 
 // Role is what a person may do.

@@ -114,14 +114,16 @@ func (s *Store) sealCredentials(ctx context.Context, tx *gorm.DB, row *mailboxRo
 	return nil
 }
 
-// DeleteMailbox removes a mailbox and shreds its credentials.
+// DeleteMailbox removes a mailbox and shreds its credentials and tokens.
 func (s *Store) DeleteMailbox(ctx context.Context, tx *gorm.DB, id string) error {
 	tx = tx.WithContext(ctx)
 	if err := deletedOne(tx.Where("id = ?", id).Delete(&mailboxRow{}), "delete mailbox"); err != nil {
 		return err
 	}
-	if err := s.keeper.Shred(ctx, tx, kms.Credential, id); err != nil {
-		return fmt.Errorf("delete mailbox: %w", err)
+	for _, kind := range []kms.Kind{kms.Credential, kms.Token} {
+		if err := s.keeper.Shred(ctx, tx, kind, id); err != nil {
+			return fmt.Errorf("delete mailbox: %w", err)
+		}
 	}
 	return nil
 }

@@ -16,12 +16,20 @@ func TestAMailboxIsReadAsItWasSaved(t *testing.T) {
 		saved := saveMailbox(t, s, Mailbox{
 			GroupID: g.ID, Login: " Zammad@Desk.Test ",
 			IMAP: Upstream{Address: "IMAP.example.org:993", TLS: TLSImplicit, Username: "Support"},
-			SMTP: Upstream{Address: " [::1]:25 ", TLS: TLSNone},
+			SMTP: Upstream{Address: " [::1]:25 ", TLS: TLSStart, Username: "support"},
+			Out: NextHop{
+				Pins: []string{"pin-1", "pin-2"}, Login: LoginOAuth, Mechanism: "XOAUTH2",
+				OAuth: OAuth{Grant: "device-code", TokenURL: " https://login.example.org/token", DeviceURL: "https://login.example.org/device", ClientID: "desk", Scopes: []string{"smtp", "offline"}, Basic: true},
+			},
 		}, of("zammad-secret"), nil)
 		want := Mailbox{
 			ID: saved.ID, GroupID: g.ID, Login: "zammad@desk.test",
-			IMAP:      Upstream{Address: "imap.example.org:993", TLS: TLSImplicit, Username: "Support"},
-			SMTP:      Upstream{Address: "[::1]:25", TLS: TLSNone},
+			IMAP: Upstream{Address: "imap.example.org:993", TLS: TLSImplicit, Username: "Support"},
+			SMTP: Upstream{Address: "[::1]:25", TLS: TLSStart, Username: "support"},
+			Out: NextHop{
+				Route: Smarthost, Pins: []string{"pin-1", "pin-2"}, Login: LoginOAuth, Mechanism: "XOAUTH2",
+				OAuth: OAuth{Grant: "device-code", TokenURL: "https://login.example.org/token", DeviceURL: "https://login.example.org/device", ClientID: "desk", Scopes: []string{"smtp", "offline"}, Basic: true},
+			},
 			CreatedAt: noon, UpdatedAt: noon,
 		}
 		byID, err1 := s.Mailbox(t.Context(), saved.ID)
@@ -51,7 +59,7 @@ func TestATicketSystemLogsIn(t *testing.T) {
 		}
 		saveMailbox(t, s, m, of("second-secret"), nil)
 		for _, c := range [][2]string{{"zammad", "first-secret"}, {"zammad", ""}, {"nobody", "second-secret"}, {"", ""}} {
-			if got, err := s.AuthenticateMailbox(t.Context(), c[0], c[1]); !errors.Is(err, ErrLogin) || got != (Mailbox{}) {
+			if got, err := s.AuthenticateMailbox(t.Context(), c[0], c[1]); !errors.Is(err, ErrLogin) || got.Login != "" {
 				t.Errorf("%q: %+v, %v", c, got, err)
 			}
 		}

@@ -1,6 +1,7 @@
 package groups
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -56,7 +57,7 @@ func (r groupRow) group() Group {
 		AutoSign: r.AutoSignLevel, AutoEncrypt: r.AutoEncryptLevel,
 		Mixed: r.Mixed, SubjectTags: r.SubjectTags,
 		HideSubject: r.HideSubject, KeepTicket: r.KeepTicket,
-		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn, Owners: ownersOf(r.Owners),
+		AttachKey: r.AttachKey, Autocrypt: r.Autocrypt, InlineIn: r.InlineIn, Owners: wordsOf(r.Owners),
 		Content: ContentRules{linesOf(r.ContentSubjects), linesOf(r.ContentFiles), r.ContentMarked}, Shadow: r.Shadow,
 		Retry:     Retry{span(r.RetryLifetimeMS), span(r.RetryWarnMS), span(r.RetryFirstMS), span(r.RetryLongestMS)},
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
@@ -70,7 +71,7 @@ func linesOf(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-func ownersOf(text string) []string {
+func wordsOf(text string) []string {
 	if text == "" {
 		return nil
 	}
@@ -108,7 +109,15 @@ type mailboxRow struct {
 	SMTPTLS           TLS    `gorm:"column:smtp_tls"`
 	SMTPUsername      string `gorm:"column:smtp_username"`
 	SMTPCA            string `gorm:"column:smtp_ca"`
+	Route             Route  `gorm:"column:out_route"`
+	Policy            string `gorm:"column:out_policy"`
+	Pins              string `gorm:"column:out_pins"` // separated by blanks
+	DANE              bool   `gorm:"column:out_dane"`
+	Mechanism         string `gorm:"column:out_mechanism"`
+	LoginWith         Login  `gorm:"column:out_login"`
+	OAuth             string `gorm:"column:out_oauth"` // JSON, no secrets; "" for none
 	CredentialVersion uint32 `gorm:"column:credential_version"`
+	TokenVersion      uint32 `gorm:"column:token_version"`
 	CreatedMS         int64  `gorm:"column:created_ms"`
 	UpdatedMS         int64  `gorm:"column:updated_ms"`
 }
@@ -120,15 +129,41 @@ func (r *mailboxRow) fill(m Mailbox) {
 	r.GroupID, r.Login = m.GroupID, m.Login
 	r.IMAPAddress, r.IMAPTLS, r.IMAPUsername, r.IMAPCA = m.IMAP.Address, m.IMAP.TLS, m.IMAP.Username, m.IMAP.CA
 	r.SMTPAddress, r.SMTPTLS, r.SMTPUsername, r.SMTPCA = m.SMTP.Address, m.SMTP.TLS, m.SMTP.Username, m.SMTP.CA
+	r.Route, r.Policy, r.Pins, r.DANE = m.Out.Route, m.Out.Policy, strings.Join(m.Out.Pins, " "), m.Out.DANE
+	r.Mechanism, r.LoginWith, r.OAuth = m.Out.Mechanism, m.Out.Login, m.Out.OAuth.text()
 }
 
 func (r mailboxRow) mailbox() Mailbox {
 	return Mailbox{
 		ID: r.ID, GroupID: r.GroupID, Login: r.Login,
-		IMAP:      Upstream{Address: r.IMAPAddress, TLS: r.IMAPTLS, Username: r.IMAPUsername, CA: r.IMAPCA},
-		SMTP:      Upstream{Address: r.SMTPAddress, TLS: r.SMTPTLS, Username: r.SMTPUsername, CA: r.SMTPCA},
+		IMAP: Upstream{Address: r.IMAPAddress, TLS: r.IMAPTLS, Username: r.IMAPUsername, CA: r.IMAPCA},
+		SMTP: Upstream{Address: r.SMTPAddress, TLS: r.SMTPTLS, Username: r.SMTPUsername, CA: r.SMTPCA},
+		Out: NextHop{
+			Route: r.Route, Policy: r.Policy, Pins: wordsOf(r.Pins), DANE: r.DANE,
+			Mechanism: r.Mechanism, Login: r.LoginWith, OAuth: oauthOf(r.OAuth),
+		},
 		CreatedAt: instant(r.CreatedMS), UpdatedAt: instant(r.UpdatedMS),
 	}
+}
+
+// text is how OAuth settings are stored.
+func (o OAuth) text() string {
+	if o.Grant == "" {
+		return ""
+	}
+	text, err := json.Marshal(o)
+	if err != nil { // it has no fields for which there is an error
+		return ""
+	}
+	return string(text)
+}
+
+// oauthOf reads what text wrote. What cannot be read is none: then nobody logs in, and saving mends it.
+func oauthOf(text string) (o OAuth) {
+	if json.Unmarshal([]byte(text), &o) != nil {
+		return OAuth{}
+	}
+	return o
 }
 
 type userRow struct {

@@ -158,7 +158,10 @@ func (m Mailbox) canonical() (Mailbox, error) {
 	if m.IMAP, err = m.IMAP.canonical("imap", "IMAP"); err != nil {
 		return Mailbox{}, err
 	}
-	m.SMTP, err = m.SMTP.canonical("smtp", "SMTP")
+	if m.SMTP, err = m.SMTP.canonical("smtp", "SMTP"); err != nil {
+		return Mailbox{}, err
+	}
+	m.Out, err = m.nextHop()
 	return m, err
 }
 
@@ -174,8 +177,9 @@ func (u Upstream) canonical(field, name string) (Upstream, error) {
 		return Upstream{}, invalid(field+"_address", "%q is not the address of an %s server; write it as host:port, such as mail.example.org:%d",
 			plain(u.Address), name, map[string]int{"IMAP": 993, "SMTP": 465}[name])
 	}
+	opportunistic := u.TLS == TLSOpportunistic && field == "smtp"
 	switch {
-	case u.TLS != TLSImplicit && u.TLS != TLSStart && u.TLS != TLSNone:
+	case u.TLS != TLSImplicit && u.TLS != TLSStart && u.TLS != TLSNone && !opportunistic:
 		return Upstream{}, invalid(field+"_tls", "the %s server's TLS must be implicit, starttls or none; choose one of them", name)
 	case u.TLS == TLSNone && !isLoopback(host):
 		return Upstream{}, invalid(field+"_tls", "without TLS passwords and mail would cross the network in clear; choose implicit or starttls for %s, none is for servers on this machine only", plain(host))

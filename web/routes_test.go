@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -236,9 +237,8 @@ func TestIncident(t *testing.T) {
 
 func TestPanicIsAnIncident(t *testing.T) {
 	b := newBench(t)
-	broken := *b.gateway
-	broken.Groups = nil
-	site := &Server{Gateway: &broken, SetupToken: setupToken, Log: b.logger()}
+	broken := &gateway.Gateway{Domain: b.gateway.Domain, Now: b.gateway.Now, Log: b.gateway.Log} // without a database
+	site := &Server{Gateway: broken, SetupToken: setupToken, Log: b.logger()}
 	b.server.Config.Handler = site.Handler()
 	b.visitor().get("/login").says(t, http.StatusInternalServerError, "stands in the log")
 	if !strings.Contains(b.log.String(), "panic in a page") {

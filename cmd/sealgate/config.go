@@ -34,6 +34,7 @@ type config struct {
 	Discover discoverConfig `yaml:"discover" envPrefix:"DISCOVER_"`
 	Publish  publishConfig  `yaml:"publish" envPrefix:"PUBLISH_"`
 	DKIM     dkimConfig     `yaml:"dkim" envPrefix:"DKIM_"`
+	DNS      dnsConfig      `yaml:"dns" envPrefix:"DNS_"`
 
 	AuthenticationResults bool `yaml:"authentication_results" env:"AUTHENTICATION_RESULTS"` // a field of ours on what arrives
 }
@@ -131,6 +132,7 @@ func defaults() config {
 		Discover: discoverConfig{WKD: true, Autocrypt: true, Attachments: true, Refresh: true},
 		Publish:  publishConfig{WKD: true, Page: true, Keyserver: "https://keys.openpgp.org"},
 		DKIM:     dkimConfig{Verify: true},
+		DNS:      dnsConfig{Servers: []string{"system"}},
 	}
 }
 
@@ -192,7 +194,7 @@ func (c *config) check() error {
 	if _, err := logger(c.Log, nil); err != nil {
 		return err
 	}
-	if err := errors.Join(c.Keyring.check(), c.Discover.check(), c.Publish.check(), c.Policy.check()); err != nil {
+	if err := errors.Join(c.Keyring.check(), c.Discover.check(), c.Publish.check(), c.Policy.check(), c.DNS.check()); err != nil {
 		return err
 	}
 	if _, err := web.ParseProxies(c.Listen.Proxies); err != nil {

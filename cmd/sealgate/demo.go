@@ -96,6 +96,7 @@ func (d *demo) run(ctx context.Context, c config, p *parts) error {
 // config puts everything into the demo's folder, on loopback.
 func (d *demo) config(webAddress string) config {
 	c := defaults()
+	c.DNS = dnsConfig{} // nobody but our own servers is asked
 	c.Domain = "sealgate.test"
 	c.Database = "sqlite:" + filepath.Join(d.folder, "sealgate.db")
 	c.Spool = filepath.Join(d.folder, "spool")

@@ -44,6 +44,7 @@ func newDesk(t *testing.T, edit func(*groups.Group)) *desk {
 	d := &desk{t: t}
 	folder := t.TempDir()
 	c := defaults()
+	c.DNS = dnsConfig{} // nobody but our own servers is asked
 	c.Domain, c.Database, c.KMS.KeyFile = "sealgate.test", "sqlite:"+filepath.Join(folder, "sealgate.db"), filepath.Join(folder, "kek")
 	p, err := openParts(t.Context(), c, slog.New(slog.DiscardHandler))
 	if err != nil {

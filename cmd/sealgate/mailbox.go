@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ type mailboxCommand struct {
 	List   mailboxList   `cmd:"" help:"List mailboxes."`
 	Save   mailboxSave   `cmd:"" help:"Create a mailbox, or change the one of this login."`
 	Check  mailboxCheck  `cmd:"" help:"Connect to the servers behind a mailbox and say what does not work."`
+	Access mailboxAccess `cmd:"" help:"OAuth logins: how they stand, and how a person grants access."`
 	Delete mailboxDelete `cmd:"" help:"Delete a mailbox."`
 }
 
@@ -33,9 +35,9 @@ func (m *mailboxList) Run(s *session) error {
 		}
 		var rows [][]string
 		for _, b := range all {
-			rows = append(rows, []string{b.Login, b.IMAP.Address, string(b.IMAP.TLS), b.SMTP.Address, string(b.SMTP.TLS)})
+			rows = append(rows, []string{b.Login, b.IMAP.Address, string(b.IMAP.TLS), cmp.Or(b.SMTP.Address, string(b.Out.Route)), cmp.Or(string(b.SMTP.TLS), b.Out.Policy), string(b.Out.Login)})
 		}
-		return s.table("LOGIN | IMAP | TLS | SMTP | TLS", rows)
+		return s.table("LOGIN | IMAP | TLS | SMTP | TLS | LOGIN WITH", rows)
 	})
 }
 
@@ -49,10 +51,12 @@ type mailboxSave struct {
 	IMAPPasswordFile string  `name:"imap-password-file" help:"File whose first line is its password."`
 	IMAPCA           string  `name:"imap-ca" help:"PEM file of an extra certificate authority for the IMAP server."`
 	SMTP             *string `name:"smtp" help:"SMTP server to send through, host:port; empty for none."`
-	SMTPTLS          string  `name:"smtp-tls" enum:"implicit,starttls,none," default:"" help:"implicit, starttls, or none (loopback only)."`
+	SMTPTLS          string  `name:"smtp-tls" enum:"implicit,starttls,opportunistic,none," default:"" help:"implicit, starttls, opportunistic (no login then), or none (loopback only)."`
 	SMTPUsername     *string `name:"smtp-username" help:"User name on the SMTP server; empty for none."`
 	SMTPPasswordFile string  `name:"smtp-password-file" help:"File whose first line is its password."`
 	SMTPCA           string  `name:"smtp-ca" help:"PEM file of an extra certificate authority for the SMTP server."`
+
+	Out outFlags `embed:""`
 }
 
 // Run creates or changes.
@@ -67,7 +71,7 @@ func (m *mailboxSave) Run(s *session) error {
 			return err
 		}
 		fmt.Fprintf(s.out, "Mailbox %s is saved.\n", saved.Login)
-		if saved.IMAP.Address == "" && saved.SMTP.Address == "" {
+		if saved.IMAP.Address == "" && !saved.Sends() {
 			s.said("It has no server behind it yet: add --imap or --smtp.")
 		}
 		return nil
@@ -95,6 +99,7 @@ func (m *mailboxSave) request(s *session, p *parts) (gateway.MailboxRequest, err
 	); err != nil {
 		return r, err
 	}
+	m.Out.set(&r.Mailbox)
 	if r.Password, err = s.secretString(m.PasswordFile); err != nil {
 		return r, err
 	}
@@ -125,7 +130,11 @@ func (m *mailboxSave) credentials(s *session, p *parts, id string) (*groups.Cred
 		return nil, err
 	}
 	smtp, err := s.secretString(m.SMTPPasswordFile)
-	if err != nil || (imap == nil && smtp == nil) {
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.secretString(m.Out.OAuthSecretFile)
+	if err != nil || (imap == nil && smtp == nil && client == nil) {
 		return nil, err
 	}
 	var c groups.Credentials
@@ -139,6 +148,9 @@ func (m *mailboxSave) credentials(s *session, p *parts, id string) (*groups.Cred
 	}
 	if smtp != nil {
 		c.SMTPPassword = *smtp
+	}
+	if client != nil {
+		c.ClientSecret = *client
 	}
 	return &c, nil
 }

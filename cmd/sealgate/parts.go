@@ -17,6 +17,8 @@ import (
 	"github.com/sealgate/sealgate/gateway/mailbox"
 	"github.com/sealgate/sealgate/gateway/memory"
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/smarthost/mtasts"
+	"github.com/sealgate/sealgate/gateway/smarthost/resolve"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 	"github.com/sealgate/sealgate/keyring/kms"
@@ -41,7 +43,11 @@ func openParts(ctx context.Context, c config, log *slog.Logger) (*parts, error) 
 	if err := p.openStorage(ctx, c); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	p.gateway = p.wire(c)
+	resolver, err := c.DNS.resolver()
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.gateway = p.wire(c, resolver)
 	return p, nil
 }
 
@@ -59,7 +65,7 @@ func (p *parts) openStorage(ctx context.Context, c config) error {
 }
 
 // wire makes the gateway over the open storage.
-func (p *parts) wire(c config) *gateway.Gateway {
+func (p *parts) wire(c config, resolver *resolve.Client) *gateway.Gateway {
 	articles := archive.New(p.db, p.keeper)
 	certificates := keyring.NewStore(p.db, p.keeper)
 	certificates.Limits = c.Keyring.limits()
@@ -81,8 +87,12 @@ func (p *parts) wire(c config) *gateway.Gateway {
 
 		Publishing: c.Publish.publishing(),
 
+		Resolver:              resolver,
 		Verification:          c.DKIM.verification(),
 		AuthenticationResults: c.AuthenticationResults,
+	}
+	if resolver != nil {
+		g.MX.STS = &mtasts.Store{Resolver: resolver, Cache: gateway.STSPolicies{DB: p.db}, Now: time.Now}
 	}
 	g.Queue = &queue.Queue{
 		Writer:  g.Writer,
@@ -92,8 +102,11 @@ func (p *parts) wire(c config) *gateway.Gateway {
 		Memory:  p.memory,
 		Tell:    g.TellSender,
 		Report:  g.ReportDelivery,
-		Now:     time.Now,
-		Log:     p.log,
+
+		Destination: g.DestinationOf,
+
+		Now: time.Now,
+		Log: p.log,
 	}
 	g.Discovery = p.discovery(c.Discover, g)
 	return g

@@ -268,6 +268,7 @@ func (h *house) run(ctx context.Context) error {
 	group.Go(func() error { return h.syncs.Run(ctx) })
 	group.Go(func() error { return h.parts.gateway.Discovery.Worker.Run(ctx) })
 	group.Go(func() error { return h.parts.gateway.RunWarnings(ctx, warnEvery) })
+	group.Go(func() error { return h.parts.gateway.RunAccess(ctx) })
 	return group.Wait()
 }
 

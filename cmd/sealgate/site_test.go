@@ -72,6 +72,7 @@ func (s *site) newConfig() config {
 	folder := s.t.TempDir()
 	c := defaults()
 	c.Domain = "localhost"
+	c.DNS = dnsConfig{} // nobody but our own servers is asked
 	c.Database = "sqlite:" + filepath.Join(folder, "data", "sealgate.db")
 	c.Spool = filepath.Join(folder, "spool")
 	c.KMS.KeyFile = filepath.Join(folder, "kek", "kek")

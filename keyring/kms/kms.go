@@ -33,6 +33,7 @@ const (
 	Queue      Kind = "queue"      // a copy waiting to be relayed
 	SecretKey  Kind = "secret-key" // an OpenPGP secret key
 	Credential Kind = "credential" // a mailbox's upstream passwords
+	Token      Kind = "token"      // a mailbox's OAuth tokens
 	Revocation Kind = "revocation" // a revocation certificate of one of our keys, made in advance
 )
 
