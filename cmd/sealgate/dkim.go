@@ -59,7 +59,7 @@ func (d *doctor) checkDKIM(ctx context.Context, p *parts) {
 	case err != nil:
 		d.wrong("DKIM", err.Error())
 	case active > 0 && len(problems) == 0:
-		d.well("DKIM", fmt.Sprintf("%d keys sign", active))
+		d.well("DKIM", fmt.Sprintf("keys that sign: %d", active))
 	}
 	for _, problem := range problems {
 		d.wrong("DKIM", problem)
