@@ -10,11 +10,10 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// What care does at once, and how long it leaves what passed its deadline to a last attempt.
+// What care does at once.
 const (
-	careLots  = 50 // lots of one round
-	careLot   = 20 // copies in one transaction
-	careGrace = 5 * time.Minute
+	careLots = 50 // lots of one round
+	careLot  = 20 // copies in one transaction
 )
 
 // care takes over attempts whose lease ended, and looks after recipients that no attempt is made for.
@@ -76,7 +75,9 @@ func (q *Queue) takeOverOne(ctx context.Context, tx *gorm.DB, id string, own []s
 		r := row.recipient()
 		r.State, r.LastReply = Uncertain, reply
 		begun := r.NextAttempt.Add(-q.lease()) // as claim recorded it; or a person wants it now
-		r.NextAttempt, _ = m.Retry.Next(m.CreatedAt, r.Attempts, begun, rand.Float64())
+		if at, _ := m.Retry.Next(m.CreatedAt, r.Attempts, begun, rand.Float64()); at.After(r.NextAttempt) {
+			r.NextAttempt = at
+		}
 		s.recipients = append(s.recipients, r)
 		s.results = append(s.results, Result{RecipientID: r.ID, Outcome: OutcomeUncertain, Code: "4.4.2", Reply: reply})
 	}
@@ -96,12 +97,13 @@ func lockFree(tx *gorm.DB, id string) (m Message, ok bool, err error) {
 	return rows[0].message(), true, nil
 }
 
-// lookAfter tells and gives up what passed a deadline while no attempt could be made, because the destination rests or
-// has too much to do, and tells again what could not be told. more tells that there may be more of it.
+// lookAfter tells and gives up what passed a deadline and is not attempted because its destination rests, and tells again
+// what could not be told. What passed its deadline while nothing ran, or waits for its turn, has its attempt first. more
+// tells that there may be more of it.
 func (q *Queue) lookAfter(ctx context.Context) (more bool, err error) {
 	now := q.Now()
 	var ids []string
-	err = q.DB.WithContext(ctx).Raw(sqlOverdue, now.UnixMilli(), now.Add(-careGrace).UnixMilli(), careLot).Scan(&ids).Error
+	err = q.DB.WithContext(ctx).Raw(sqlOverdue, now.UnixMilli(), now.UnixMilli(), careLot).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}
@@ -131,7 +133,8 @@ func (q *Queue) lookAfter(ctx context.Context) (more bool, err error) {
 
 const sqlOverdue = `SELECT DISTINCT queue_id FROM (
 	SELECT queue_id FROM queue_recipients WHERE deadline_ms > 0 AND deadline_ms > 1 AND deadline_ms <= ?
-	AND (state = 'relayed' OR state IN ('pending', 'uncertain') AND deadline_ms <= ?)
+	AND (state = 'relayed' OR state IN ('pending', 'uncertain')
+		AND destination IN (SELECT destination FROM queue_destinations WHERE rest_until_ms > ?))
 	ORDER BY deadline_ms LIMIT ?) AS overdue`
 
 // lookAfterOne settles the overdue recipients of a copy as if an attempt had been put off.
@@ -148,7 +151,12 @@ func (q *Queue) lookAfterOne(ctx context.Context, tx *gorm.DB, id string, now ti
 	}
 	s := settlement{message: m, now: now, owed: map[string]bool{}}
 	for _, row := range rows {
-		s.waited(row.recipient(), q.whyWaiting(row))
+		if rest, _ := q.board().rest(row.Destination); row.State == string(Relayed) || now.Before(rest.Until) {
+			s.waited(row.recipient(), rest.Reason)
+		}
+	}
+	if len(s.recipients) == 0 {
+		return false, nil
 	}
 	if _, err := q.tell(ctx, tx, &s); err != nil {
 		return false, err
@@ -159,18 +167,7 @@ func (q *Queue) lookAfterOne(ctx context.Context, tx *gorm.DB, id string, now ti
 	return true, q.shredFinished(ctx, tx, &s)
 }
 
-// whyWaiting is why no attempt was made.
-func (q *Queue) whyWaiting(row recipientRow) string {
-	if rest, ok := q.board().rest(row.Destination); ok {
-		return rest.Reason
-	}
-	if row.LastReply != "" {
-		return row.LastReply
-	}
-	return "the mail server has too much to take"
-}
-
-// waited settles a recipient that no attempt was made for: its time is up, its sender is told of the delay, or is told
+// waited settles a recipient whose destination rests for this reason: its time is up, its sender is told of the delay, or is told
 // at last that it was relayed.
 func (s *settlement) waited(r Recipient, why string) {
 	if r.State == Relayed {

@@ -37,7 +37,7 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 				if used := indexesIn(plan); !subset(used, c.want) {
 					t.Errorf("it uses %v, want %v:\n%s", used, c.want, plan)
 				}
-				if regexp.MustCompile(`Seq Scan on queue_|SCAN (r|m|queue_\w+)(\n|$)`).MatchString(plan) {
+				if regexp.MustCompile(`Seq Scan on queue_(messages|recipients)|SCAN (r|m|queue_messages|queue_recipients)(\n|$)`).MatchString(plan) {
 					t.Errorf("it reads a table from end to end:\n%s", plan)
 				}
 			})

@@ -36,7 +36,7 @@ func (s Schedule) Next(created time.Time, attempt int, now time.Time, jitter flo
 	if !now.Before(end) {
 		return at, true
 	}
-	for _, mark := range []time.Time{created.Add(s.WarnAfter), end} {
+	for _, mark := range []time.Time{created.Add(min(s.WarnAfter, s.Lifetime)), end} {
 		if now.Before(mark) && at.After(mark) {
 			return mark, false
 		}

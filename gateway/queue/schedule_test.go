@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -79,4 +80,43 @@ func TestAScheduleEnds(t *testing.T) {
 			t.Fatalf("%d attempts until %v", attempts, now.Sub(created))
 		}
 	})
+}
+
+// Whatever a group chooses, no wait is longer than its longest, there is an attempt when the sender is to be told, and a
+// last one at the end.
+func TestEveryScheduleIsKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		minutes := func(name string, least, most int64) time.Duration {
+			return time.Duration(rapid.Int64Range(least, most).Draw(t, name)) * time.Minute
+		}
+		s := queue.Schedule{Lifetime: minutes("lifetime", 10, 43200), WarnAfter: minutes("warn", 1, 43200), FirstWait: minutes("first", 1, 60), LongestWait: minutes("longest", 60, 1440)}
+		created := time.UnixMilli(1e12)
+		now, warned := created, false
+		for attempts := 1; ; attempts++ {
+			at, giveUp := s.Next(created, attempts, now, rapid.Float64Range(0, 0.9999).Draw(t, "jitter"))
+			if giveUp {
+				break
+			}
+			if wait := at.Sub(now); wait <= 0 || wait > s.LongestWait*12/10 {
+				t.Fatalf("attempt %d: a wait of %v", attempts, wait)
+			}
+			now, warned = at, warned || at.Sub(created) == s.WarnAfter
+		}
+		if now.Sub(created) != s.Lifetime || warned != (s.WarnAfter <= s.Lifetime) {
+			t.Fatalf("the last attempt is after %v, one at the warning: %t", now.Sub(created), warned)
+		}
+	})
+}
+
+func TestAGroupsScheduleStretchesTheWaits(t *testing.T) {
+	s := queue.Schedule{FirstWait: 2 * time.Minute, LongestWait: 12 * time.Hour, WarnAfter: 5 * days}
+	created := time.UnixMilli(1e12)
+	var waits []time.Duration
+	for attempt := range 10 {
+		at, _ := s.Next(created, attempt+1, created, 0.5)
+		waits = append(waits, at.Sub(created)/time.Minute)
+	}
+	if want := []time.Duration{2, 10, 30, 60, 120, 240, 480, 720, 720, 720}; !slices.Equal(waits, want) {
+		t.Errorf("waits in minutes: %v, want %v", waits, want)
+	}
 }
