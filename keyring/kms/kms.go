@@ -35,6 +35,7 @@ const (
 	Credential Kind = "credential" // a mailbox's upstream passwords
 	Token      Kind = "token"      // a mailbox's OAuth tokens
 	Revocation Kind = "revocation" // a revocation certificate of one of our keys, made in advance
+	DKIMKey    Kind = "dkim-key"   // a key that signs for a domain of ours
 )
 
 // Ref names one version of one sealed object.

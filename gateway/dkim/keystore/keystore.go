@@ -16,9 +16,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// SecretKind is the class of the sealed secrets.
-const SecretKind kms.Kind = "dkim-key"
-
 // Errors that callers branch on.
 var (
 	ErrNotFound = errors.New("there is no DKIM key of this domain and selector")
@@ -76,7 +73,7 @@ func (s *Store) Add(ctx context.Context, tx *gorm.DB, k Key, secret []byte) (Key
 	return row.key(), nil
 }
 
-func ref(id string) kms.Ref { return kms.Ref{Kind: SecretKind, ID: id, Version: 1} }
+func ref(id string) kms.Ref { return kms.Ref{Kind: kms.DKIMKey, ID: id, Version: 1} }
 
 // List returns all keys by domain, the newest of each first.
 func (s *Store) List(ctx context.Context) ([]Key, error) {
@@ -143,7 +140,7 @@ func (s *Store) Delete(ctx context.Context, tx *gorm.DB, k Key) error {
 	if err != nil {
 		return err
 	}
-	if err := s.keeper.Shred(ctx, tx, SecretKind, k.ID); err != nil {
+	if err := s.keeper.Shred(ctx, tx, kms.DKIMKey, k.ID); err != nil {
 		return fmt.Errorf("delete DKIM key: %w", err)
 	}
 	return nil
