@@ -39,9 +39,9 @@ type Access struct {
 	Problem    string           // of the last invitation, else of the last request; "" when there is none
 }
 
-// accessOf returns the source of a mailbox's tokens; other settings or another client secret make a new one.
+// accessOf returns the source of a mailbox's tokens; another server, other settings or another client secret make a new one.
 func (g *Gateway) accessOf(ctx context.Context, m groups.Mailbox, c groups.Credentials) (*access, error) {
-	settings, err := json.Marshal([]any{m.Out.OAuth, c.ClientSecret})
+	settings, err := json.Marshal([]any{m.SMTP.Address, m.Out.OAuth, c.ClientSecret})
 	if err != nil {
 		return nil, fmt.Errorf("read OAuth settings: %w", err)
 	}

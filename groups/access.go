@@ -2,9 +2,11 @@ package groups
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sealgate/sealgate/keyring/kms"
+	"github.com/sealgate/sealgate/keyring/seal"
 	"gorm.io/gorm"
 )
 
@@ -29,6 +31,23 @@ func (s *Store) SaveTokens(ctx context.Context, tx *gorm.DB, mailboxID string, t
 	return nil
 }
 
+// grantedFor names whom tokens may be shown to: the mail server, and the token server with our name there.
+func (r mailboxRow) grantedFor() [3]string {
+	o := oauthOf(r.OAuth)
+	return [3]string{r.SMTPAddress, o.TokenURL, o.ClientID}
+}
+
+// forgetTokens shreds a mailbox's tokens, if there are any.
+func (s *Store) forgetTokens(ctx context.Context, tx *gorm.DB, row mailboxRow) error {
+	if row.TokenVersion == 0 {
+		return nil
+	}
+	if err := s.keeper.Shred(ctx, tx, kms.Token, row.ID); err != nil {
+		return fmt.Errorf("save mailbox: %w", err)
+	}
+	return nil
+}
+
 // Tokens opens a mailbox's OAuth tokens; nil when there are none. The caller wipes them.
 func (s *Store) Tokens(ctx context.Context, mailboxID string) ([]byte, error) {
 	row, err := s.mailboxRow(ctx, "id = ?", mailboxID)
@@ -36,6 +55,9 @@ func (s *Store) Tokens(ctx context.Context, mailboxID string) ([]byte, error) {
 		return nil, err
 	}
 	tokens, err := s.keeper.Open(ctx, s.db, kms.Ref{Kind: kms.Token, ID: mailboxID, Version: row.TokenVersion})
+	if errors.Is(err, seal.ErrGone) { // forgotten
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open tokens: %w", err)
 	}

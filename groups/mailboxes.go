@@ -22,9 +22,15 @@ func (s *Store) SaveMailbox(ctx context.Context, tx *gorm.DB, m Mailbox, passwor
 	if err != nil {
 		return Mailbox{}, err
 	}
-	row, err := mailboxToSave(tx, m, at)
+	row, before, err := mailboxToSave(tx, m, at)
 	if err != nil {
 		return Mailbox{}, err
+	}
+	if before.grantedFor() != row.grantedFor() {
+		// Tokens go neither to another mail server nor to another token server than those they were granted for.
+		if err := s.forgetTokens(ctx, tx, row); err != nil {
+			return Mailbox{}, err
+		}
 	}
 	if err := s.setMailboxPassword(ctx, &row, password); err != nil {
 		return Mailbox{}, err
@@ -44,21 +50,21 @@ func (s *Store) SaveMailbox(ctx context.Context, tx *gorm.DB, m Mailbox, passwor
 	return row.mailbox(), nil
 }
 
-// mailboxToSave returns the stored row of m, locked and with m's values, or a new one.
-func mailboxToSave(tx *gorm.DB, m Mailbox, at time.Time) (mailboxRow, error) {
-	var row mailboxRow
+// mailboxToSave returns the stored row of m, locked and with m's values, or a new one; and the row as it was.
+func mailboxToSave(tx *gorm.DB, m Mailbox, at time.Time) (row, before mailboxRow, err error) {
 	if m.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return row, fmt.Errorf("save mailbox: %w", err)
+			return row, before, fmt.Errorf("save mailbox: %w", err)
 		}
 		row.ID, row.CreatedMS = id.String(), at.UnixMilli()
 	} else if err := forUpdate(tx).Where("id = ?", m.ID).Take(&row).Error; err != nil {
-		return row, one(err, "save mailbox")
+		return row, before, one(err, "save mailbox")
 	}
+	before = row
 	row.fill(m)
 	row.UpdatedMS = at.UnixMilli()
-	return row, nil
+	return row, before, nil
 }
 
 // forUpdate locks the rows that are read until the transaction ends. SQLite's transactions lock everything anyway.

@@ -106,6 +106,14 @@ func TestTokensAreSealedAndReplaced(t *testing.T) {
 				t.Errorf("%q, %v, %d sealed objects", tokens, err, sealed())
 			}
 		}
+		m.SMTP = Upstream{Address: "mail.example.org:465", TLS: TLSImplicit}
+		saveMailbox(t, s, m, nil, nil)
+		if tokens, err := s.Tokens(t.Context(), m.ID); err != nil || tokens != nil || sealed() != 0 {
+			t.Errorf("tokens for another server: %q, %v, %d sealed objects", tokens, err, sealed())
+		}
+		if err := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, m.ID, []byte("third")) }); err != nil {
+			t.Fatal(err)
+		}
 		if err := db.Transaction(func(tx *gorm.DB) error { return s.DeleteMailbox(t.Context(), tx, m.ID) }); err != nil || sealed() != 0 {
 			t.Errorf("after the mailbox is gone: %d sealed objects, %v", sealed(), err)
 		}

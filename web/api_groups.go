@@ -147,7 +147,7 @@ func (s *site) saveGroup(ctx context.Context, a gateway.Actor, id string, j grou
 
 type upstreamJSON struct {
 	Address  string `json:"address" doc:"host:port; empty: none."`
-	TLS      string `json:"tls,omitempty" enum:"implicit,starttls,none" default:"implicit"`
+	TLS      string `json:"tls,omitempty" enum:"implicit,starttls,opportunistic,none" default:"implicit" doc:"opportunistic is for SMTP without a login."`
 	Username string `json:"username,omitempty"`
 	CA       string `json:"ca,omitempty" doc:"PEM of an own certificate authority."`
 }
@@ -166,6 +166,7 @@ type mailboxJSON struct {
 	Login     string       `json:"login"`
 	IMAP      upstreamJSON `json:"imap"`
 	SMTP      upstreamJSON `json:"smtp"`
+	Out       outJSON      `json:"out"`
 	Running   bool         `json:"running"`
 	Connected bool         `json:"connected"`
 	LastSync  *time.Time   `json:"last_sync,omitempty"`
@@ -174,7 +175,7 @@ type mailboxJSON struct {
 
 func mailboxJSONOf(m gateway.MailboxInfo) mailboxJSON {
 	return mailboxJSON{
-		ID: m.ID, GroupID: m.GroupID, Login: m.Login, IMAP: upstreamJSONOf(m.IMAP), SMTP: upstreamJSONOf(m.SMTP),
+		ID: m.ID, GroupID: m.GroupID, Login: m.Login, IMAP: upstreamJSONOf(m.IMAP), SMTP: upstreamJSONOf(m.SMTP), Out: outJSONOf(m.Out),
 		Running: m.Running, Connected: m.Status.Connected, LastSync: timeOrNil(m.Status.LastSync), Problem: m.Status.Problem,
 	}
 }
@@ -187,6 +188,8 @@ type mailboxValues struct {
 	IMAPPassword string       `json:"imap_password,omitempty" doc:"Missing keeps the stored one."`
 	SMTP         upstreamJSON `json:"smtp,omitempty"`
 	SMTPPassword string       `json:"smtp_password,omitempty"`
+	Out          *outJSON     `json:"out,omitempty" doc:"How mail leaves; missing keeps what is stored."`
+	ClientSecret string       `json:"client_secret,omitempty" doc:"Of OAuth; missing keeps the stored one."`
 }
 
 type mailboxQuestion struct {
@@ -225,6 +228,7 @@ func (s *site) mailboxAPI(api huma.API) {
 		func(ctx context.Context, a gateway.Actor, in *byID) (*nothing, error) {
 			return &nothing{}, s.Gateway.DeleteMailbox(ctx, a, in.ID)
 		})
+	s.accessAPI(api)
 }
 
 func (s *site) apiSaveMailbox(ctx context.Context, a gateway.Actor, id string, j mailboxValues) (*body[mailboxJSON], error) {
@@ -233,7 +237,10 @@ func (s *site) apiSaveMailbox(ctx context.Context, a gateway.Actor, id string, j
 		Password: j.Password,
 	}
 	var err error
-	typed := groups.Credentials{IMAPPassword: j.IMAPPassword, SMTPPassword: j.SMTPPassword}
+	if r.Mailbox.Out, err = s.outOf(ctx, a, r.Mailbox, j.Out); err != nil {
+		return nil, err
+	}
+	typed := groups.Credentials{IMAPPassword: j.IMAPPassword, SMTPPassword: j.SMTPPassword, ClientSecret: j.ClientSecret}
 	if r.Credentials, err = s.credentials(ctx, a, r.Mailbox, typed); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type mailboxPage struct {
 	Group    groups.Group
 	Mailbox  groups.Mailbox
 	Info     gateway.MailboxInfo // its sync, when it is stored
+	Access   *gateway.Access     // its OAuth login, when it has one
 	IMAP     upstreamForm
 	SMTP     upstreamForm
 	Host     string
@@ -74,6 +75,9 @@ func (v *visit) showMailbox(status int, p mailboxPage) error {
 			return err
 		}
 		title = "Mailbox " + p.Mailbox.Login
+		if p.Access, err = v.accessTo(p.Info.Mailbox); err != nil {
+			return err
+		}
 	}
 	p.Host = v.Gateway.Domain
 	p.IMAP = upstreamForm{p.Mailbox.IMAP, "imap", "IMAP", "mail.example.org:993", p.Mailbox.ID != ""}
@@ -84,24 +88,33 @@ func (v *visit) showMailbox(status int, p mailboxPage) error {
 func saveMailbox(v *visit) error {
 	r := gateway.MailboxRequest{Mailbox: groups.Mailbox{
 		ID: v.r.PathValue("mailbox"), GroupID: v.r.PathValue("id"), Login: v.field("login"),
-		IMAP: v.upstream("imap"), SMTP: v.upstream("smtp"),
+		IMAP: v.upstream("imap"), SMTP: v.upstream("smtp"), Out: v.nextHop(),
 	}}
+	if r.Mailbox.Out.Route == groups.Exchanges {
+		r.Mailbox.SMTP = groups.Upstream{} // its fields are folded away
+	}
 	if password := v.secret("password"); password != "" {
 		r.Password = &password
 	}
 	saved, err := v.storeMailbox(r)
 	if err != nil {
-		if words := sentenceOf(err); words != "" {
-			return v.showMailbox(http.StatusUnprocessableEntity, mailboxPage{Mailbox: r.Mailbox, Sentence: words})
-		}
-		return err
+		return v.mailboxRefused(r.Mailbox, err)
 	}
 	return v.to(mailboxPath(saved), "The mailbox is saved. Check its servers below.")
 }
 
+// mailboxRefused shows the form again with what is wrong.
+func (v *visit) mailboxRefused(m groups.Mailbox, err error) error {
+	words := sentenceOf(err)
+	if words == "" {
+		return err
+	}
+	return v.showMailbox(http.StatusUnprocessableEntity, mailboxPage{Mailbox: m, Sentence: words})
+}
+
 func (v *visit) storeMailbox(r gateway.MailboxRequest) (groups.Mailbox, error) {
 	var err error
-	typed := groups.Credentials{IMAPPassword: v.secret("imap_password"), SMTPPassword: v.secret("smtp_password")}
+	typed := groups.Credentials{IMAPPassword: v.secret("imap_password"), SMTPPassword: v.secret("smtp_password"), ClientSecret: v.secret("client_secret")}
 	if r.Credentials, err = v.credentials(v.r.Context(), v.actor(), r.Mailbox, typed); err != nil {
 		return groups.Mailbox{}, err
 	}
@@ -122,18 +135,24 @@ func (s *site) credentials(ctx context.Context, a gateway.Actor, m groups.Mailbo
 	if err := sameServer("IMAP", before.IMAP, m.IMAP, typed.IMAPPassword); err != nil {
 		return nil, err
 	}
-	if err := sameServer("SMTP", before.SMTP, m.SMTP, typed.SMTPPassword); err != nil {
-		return nil, err
-	}
-	if typed == (groups.Credentials{}) {
-		return nil, nil
+	if m.Out.Login != groups.LoginOAuth {
+		if err := sameServer("SMTP", before.SMTP, m.SMTP, typed.SMTPPassword); err != nil {
+			return nil, err
+		}
 	}
 	stored, err := s.Gateway.Groups.Credentials(ctx, m.ID)
 	if err != nil {
 		return nil, err
 	}
+	if err := sameTokens(before.Mailbox, m, stored, typed); err != nil {
+		return nil, err
+	}
+	if typed == (groups.Credentials{}) {
+		return nil, nil
+	}
 	typed.IMAPPassword = cmp.Or(typed.IMAPPassword, stored.IMAPPassword)
 	typed.SMTPPassword = cmp.Or(typed.SMTPPassword, stored.SMTPPassword)
+	typed.ClientSecret = cmp.Or(typed.ClientSecret, stored.ClientSecret)
 	return &typed, nil
 }
 
@@ -142,6 +161,15 @@ func sameServer(name string, before, now groups.Upstream, typed string) error {
 		return nil
 	}
 	return &gateway.Problem{Sentence: "The " + name + " server is another one now; type its password again, so that the stored one is not sent to a server it was not meant for."}
+}
+
+// sameTokens is sameServer for OAuth: the client's secret opens tokens, which are then shown to the mail server.
+func sameTokens(before, now groups.Mailbox, stored, typed groups.Credentials) error {
+	same := before.SMTP.Address == now.SMTP.Address && before.Out.OAuth.TokenURL == now.Out.OAuth.TokenURL
+	if same || stored.ClientSecret == "" || typed.ClientSecret != "" || now.Out.Login != groups.LoginOAuth {
+		return nil
+	}
+	return &gateway.Problem{Sentence: "The mail server or the token server is another one now; type the client's secret again, so that the stored one does not serve a server it was not meant for."}
 }
 
 func (v *visit) upstream(key string) groups.Upstream {

@@ -104,6 +104,8 @@ func routes() []route {
 		{pattern: "GET /groups/{id}/mailboxes/{mailbox}", roles: admins, do: mailboxForm},
 		{pattern: "POST /groups/{id}/mailboxes/{mailbox}", roles: admins, limit: importLimit, do: saveMailbox},
 		{pattern: "POST /groups/{id}/mailboxes/{mailbox}/check", roles: admins, do: checkMailbox},
+		{pattern: "POST /groups/{id}/mailboxes/{mailbox}/access", roles: admins, do: inviteAccess},
+		{pattern: "POST /groups/{id}/mailboxes/{mailbox}/token", roles: admins, do: replaceAccess},
 		{pattern: "GET /groups/{id}/mailboxes/{mailbox}/delete", roles: admins, do: deleteMailboxForm},
 		{pattern: "POST /groups/{id}/mailboxes/{mailbox}/delete", roles: admins, do: deleteMailbox},
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/smarthost/oauth"
 	"github.com/sealgate/sealgate/groups"
 	"github.com/sealgate/sealgate/keyring"
 )
@@ -37,6 +38,7 @@ func functions(a assets) template.FuncMap {
 		"delivery":    deliveryBadge,
 		"outcome":     outcomeBadge,
 		"level":       levelInWords,
+		"access":      accessBadge,
 		"source":      sourceInWords,
 		"choice":      choiceInWords,
 		"asked":       serverInWords,
@@ -208,6 +210,18 @@ func deliveryBadge(s queue.State) badge {
 		return badge{"quiet", "clock", "Being sent"}
 	}
 	return badge{"quiet", "clock", "Waiting"}
+}
+
+func accessBadge(s oauth.Status) badge {
+	switch s {
+	case oauth.OK:
+		return badge{"ok", "check", "Access granted"}
+	case oauth.Failing:
+		return badge{"warn", "alert", "Failing; tried again"}
+	case oauth.NeedsPerson:
+		return badge{"bad", "cross", "Needs a person"}
+	}
+	return badge{"quiet", "clock", "Not used yet"}
 }
 
 func outcomeBadge(word string) badge {

@@ -1,0 +1,301 @@
+package gateway_test
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"github.com/sealgate/sealgate/gateway"
+	"github.com/sealgate/sealgate/gateway/bed"
+	"github.com/sealgate/sealgate/gateway/pgpmime"
+	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/groups"
+)
+
+// hop is a mail server that speaks STARTTLS and believes one token, and remembers who logged in and what came.
+type hop struct {
+	address string
+	tls     bed.Authority
+
+	mu     sync.Mutex
+	token  string
+	logins int
+	got    []string // recipients
+}
+
+func startHop(t *testing.T) *hop {
+	t.Helper()
+	h := &hop{tls: bed.NewAuthority(t)}
+	pair, err := tls.X509KeyPair(h.tls.CertPEM, h.tls.KeyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &hopSession{hop: h}, nil }))
+	server.Domain, server.TLSConfig, server.ErrorLog = "hop.test", &tls.Config{Certificates: []tls.Certificate{pair}}, log.New(io.Discard, "", 0)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.address = l.Addr().String()
+	go server.Serve(l) //nolint:errcheck // ends when it is closed
+	t.Cleanup(func() { server.Close() })
+	return h
+}
+
+func (h *hop) with(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+func (h *hop) arrived() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.got)
+}
+
+type hopSession struct {
+	hop *hop
+	to  []string
+}
+
+// AuthMechanisms implements smtp.AuthSession.
+func (*hopSession) AuthMechanisms() []string { return []string{sasl.OAuthBearer} }
+
+// Auth implements smtp.AuthSession.
+func (s *hopSession) Auth(string) (sasl.Server, error) {
+	return refusing{sasl.NewOAuthBearerServer(func(o sasl.OAuthBearerOptions) *sasl.OAuthBearerError {
+		s.hop.mu.Lock()
+		defer s.hop.mu.Unlock()
+		s.hop.logins++
+		if o.Token != s.hop.token {
+			return &sasl.OAuthBearerError{Status: "invalid_token"}
+		}
+		return nil
+	})}, nil
+}
+
+// refusing answers 535 to a login that is refused, as mail servers do; the library would say that it failed for now.
+type refusing struct{ sasl.Server }
+
+// Next implements sasl.Server.
+func (r refusing) Next(response []byte) (challenge []byte, done bool, err error) {
+	if challenge, done, err = r.Server.Next(response); err != nil {
+		err = smtp.ErrAuthFailed
+	}
+	return challenge, done, err
+}
+
+func (s *hopSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *hopSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = append(s.to, to)
+	return nil
+}
+func (s *hopSession) Reset()        { s.to = nil }
+func (s *hopSession) Logout() error { return nil }
+
+// Data implements smtp.Session.
+func (s *hopSession) Data(r io.Reader) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	s.hop.with(func() { s.hop.got = append(s.hop.got, s.to...) })
+	return nil
+}
+
+// granting is a token server whose refresh tokens are good once.
+type granting struct {
+	web *httptest.Server
+
+	mu      sync.Mutex
+	refresh string
+	issued  int
+	asked   int
+	revoked bool
+	hop     *hop // learns which token is good
+}
+
+func startGranting(t *testing.T, h *hop) *granting {
+	t.Helper()
+	g := &granting{refresh: "canary-refresh-0", hop: h}
+	g.web = httptest.NewTLSServer(g)
+	t.Cleanup(g.web.Close)
+	return g
+}
+
+// ServeHTTP implements http.Handler.
+func (g *granting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked++
+	w.Header().Set("Content-Type", "application/json")
+	if g.revoked || r.PostFormValue("refresh_token") != g.refresh || r.PostFormValue("client_secret") != "canary-client" {
+		g.revoked = true // who shows a used one again is a thief
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"error": "invalid_grant"}`) //nolint:errcheck // the client fails then
+		return
+	}
+	g.issued++
+	g.refresh = fmt.Sprintf("canary-refresh-%d", g.issued)
+	token := fmt.Sprintf("canary-access-%d", g.issued)
+	g.hop.with(func() { g.hop.token = token })
+	json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": g.refresh}) //nolint:errcheck // the client fails then
+}
+
+func (g *granting) requests() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.asked
+}
+
+// saveHop makes the house's mailbox send through a hop.
+func (h *house) saveHop(to *hop, change func(*groups.Mailbox), c *groups.Credentials) {
+	h.t.Helper()
+	m := h.box
+	m.SMTP = groups.Upstream{Address: to.address, TLS: groups.TLSStart, CA: string(to.tls.CertPEM)}
+	change(&m)
+	var err error
+	if h.box, err = h.SaveMailbox(h.ctx(), h.admin, gateway.MailboxRequest{Mailbox: m, Credentials: c}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// sends makes one attempt for some recipients and returns what came of it.
+func (h *house) sends(to ...string) []queue.Result {
+	h.t.Helper()
+	o, err := pgpmime.Protect([]byte("From: "+support+"\r\nSubject: hello\r\n\r\nhello\r\n"), pgpmime.ProtectRequest{Protection: pgpmime.Clear})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	m := queue.Message{ID: "q", MailboxID: h.box.ID, GroupID: h.group.ID, ReversePath: support}
+	var recipients []queue.Recipient
+	for _, address := range to {
+		recipients = append(recipients, queue.Recipient{ID: address, Address: address})
+	}
+	return h.Deliver(h.ctx(), m, recipients, o)
+}
+
+func (h *house) wants(results []queue.Result, outcome queue.Outcome, words string) {
+	h.t.Helper()
+	for _, r := range results {
+		if r.Outcome != outcome || !strings.Contains(r.Reply+" "+r.TLS, words) {
+			h.t.Errorf("%s: %+v, want %s with %q", r.RecipientID, r, outcome, words)
+		}
+	}
+}
+
+// TestOnlyThePinnedServerGetsMail: a server with another key gets nothing, and the answer tells which key came.
+func TestOnlyThePinnedServerGetsMail(t *testing.T) {
+	h, to := newHouse(t), startHop(t)
+	block, _ := pem.Decode(to.tls.CertPEM)
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	h.saveHop(to, func(m *groups.Mailbox) { m.SMTP.CA, m.Out.Pins = "", []string{hex.EncodeToString(right[:])} }, nil)
+	h.wants(h.sends("ann@example.org"), queue.OutcomeRelayed, "pinned key")
+	h.saveHop(to, func(m *groups.Mailbox) { m.SMTP.CA, m.Out.Pins = "", []string{strings.Repeat("ab", 32)} }, nil)
+	h.wants(h.sends("bob@example.org"), queue.OutcomeDeferred, "not the pinned one")
+	if got := fmt.Sprint(to.arrived()); got != "[ann@example.org]" {
+		t.Errorf("arrived: %s", got)
+	}
+	_, err = h.SaveMailbox(t.Context(), h.admin, gateway.MailboxRequest{Mailbox: func() groups.Mailbox { m := h.box; m.Out.Pins = []string{"nonsense"}; return m }()})
+	if err == nil || !strings.Contains(err.Error(), "64 hexadecimal digits") {
+		t.Errorf("a pin that is none: %v", err)
+	}
+}
+
+// TestAPolicyThatCannotBeMetSendsNothing: without a resolver that validates there is no DANE, and nothing leaves without.
+func TestAPolicyThatCannotBeMetSendsNothing(t *testing.T) {
+	h, to := newHouse(t), startHop(t)
+	h.saveHop(to, func(m *groups.Mailbox) { m.Out.DANE = true }, nil)
+	h.wants(h.sends("ann@example.org"), queue.OutcomeDeferred, "set dns.servers and dns.validating")
+	problems, err := h.CheckMailbox(t.Context(), h.admin, h.box.ID)
+	if err != nil || !strings.Contains(strings.Join(problems, " "), "dns.validating") {
+		t.Errorf("check: %v, %v", problems, err)
+	}
+	h.saveHop(to, func(m *groups.Mailbox) { m.SMTP, m.Out = groups.Upstream{}, groups.NextHop{Route: groups.Exchanges} }, nil)
+	h.wants(h.sends("ann@example.org"), queue.OutcomeDeferred, "set dns.servers")
+	if got := to.arrived(); len(got) != 0 {
+		t.Errorf("arrived: %v", got)
+	}
+}
+
+// TestManyDeliveriesAskForOneToken: fifty at once make one request; a token that came is sealed; and after the token server's
+// no, neither it nor the mail server is asked again until a person acts.
+func TestManyDeliveriesAskForOneToken(t *testing.T) {
+	h, to := newHouse(t), startHop(t)
+	g := startGranting(t, to)
+	h.HTTP = g.web.Client()
+	h.saveHop(to, func(m *groups.Mailbox) {
+		m.SMTP.Username, m.Out.Login = "support", groups.LoginOAuth
+		m.Out.OAuth = groups.OAuth{Grant: "refresh-token", TokenURL: g.web.URL, ClientID: "gate"}
+	}, &groups.Credentials{ClientSecret: "canary-client"})
+	if err := h.ReplaceAccess(t.Context(), h.admin, h.box.ID, "canary-refresh-0"); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for n := range 50 {
+		all.Go(func() { h.wants(h.sends(fmt.Sprintf("%d@example.org", n)), queue.OutcomeRelayed, "") })
+	}
+	all.Wait()
+	if g.requests() != 1 || len(to.arrived()) != 50 {
+		t.Errorf("%d requests for tokens, %d messages", g.requests(), len(to.arrived()))
+	}
+	if a, err := h.MailboxAccess(t.Context(), h.admin, h.box.ID); err != nil || a.Status != "ok" {
+		t.Errorf("access: %+v, %v", a, err)
+	}
+	h.holdsNoWord("canary-")
+
+	g.mu.Lock()
+	g.revoked = true
+	g.mu.Unlock()
+	to.with(func() { to.token = "another" }) // the mail server refuses the token, so a new one is wanted
+	h.wants(h.sends("ann@example.org"), queue.OutcomeDeferred, "")
+	h.wants(h.sends("ann@example.org"), queue.OutcomeDeferred, "")
+	requests, logins := g.requests(), to.logins
+	for range 10 {
+		h.wants(h.sends("ann@example.org"), queue.OutcomeDeferred, "")
+	}
+	if g.requests() != requests || to.logins != logins {
+		t.Errorf("a storm: %d more requests, %d more logins", g.requests()-requests, to.logins-logins)
+	}
+	a, err := h.MailboxAccess(t.Context(), h.admin, h.box.ID)
+	if err != nil || a.Status == "ok" || a.Problem == "" {
+		t.Errorf("access after the no: %+v, %v", a, err)
+	}
+}
+
+// holdsNoWord looks for a word in every table, as whoever copies the database would.
+func (h *house) holdsNoWord(word string) {
+	h.t.Helper()
+	var tables []string
+	if err := h.DB.Raw("SELECT name FROM sqlite_master WHERE type = 'table'").Scan(&tables).Error; err != nil {
+		h.t.Fatal(err)
+	}
+	for _, table := range tables {
+		var rows []map[string]any
+		if err := h.DB.Table(table).Find(&rows).Error; err != nil {
+			h.t.Fatal(err)
+		}
+		if strings.Contains(fmt.Sprintf("%s", rows), word) {
+			h.t.Errorf("table %s holds %q", table, word)
+		}
+	}
+}
