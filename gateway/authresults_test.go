@@ -78,9 +78,9 @@ func TestDomainSignaturesOfWhatArrives(t *testing.T) {
 		{"good, encrypted", customer.signs(t, sealed), "good from customer.test", "dkim=pass header.d=customer.test header.s=s;"},
 		{"below", below.signs(t, clear), "good from news.customer.test", "dkim=pass header.d=news.customer.test header.s=s;"},
 		{"another domain", mailer.signs(t, clear), "good from mailer.test, which is another domain than the sender's", "dkim=pass header.d=mailer.test"},
-		{"another key", stranger.signs(t, clear), "bad (customer.test): signature did not verify", "dkim=fail reason="},
-		{"changed", append(customer.signs(t, clear), "More.\r\n"...), "bad (customer.test): body hash did not verify", "dkim=fail reason=\"body hash"},
-		{"no record", newAuthor(t, "unknown.test").signs(t, clear), "cannot be used (unknown.test): no key for signature", "dkim=permerror"},
+		{"another key", stranger.signs(t, clear), "bad (customer.test): it does not fit the header, or is forged", "dkim=fail reason="},
+		{"changed", append(customer.signs(t, clear), "More.\r\n"...), "bad (customer.test): the text is not what was signed", "dkim=fail reason=\"body hash"},
+		{"no record", newAuthor(t, "unknown.test").signs(t, clear), "cannot be used (unknown.test): the domain has no such key in the DNS", "dkim=permerror"},
 		{"broken DNS", newAuthor(t, "broken.test").signs(t, clear), "not checked (broken.test): the DNS gave no answer", "dkim=temperror"},
 		{"two", mailer.signs(t, customer.signs(t, clear)), "good from mailer.test, which is another domain than the sender's good from customer.test", "dkim=pass header.d=mailer.test header.s=s;\r\n\tdkim=pass header.d=customer.test"},
 	} {

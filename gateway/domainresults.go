@@ -125,13 +125,26 @@ func domainSentence(r dkim.Result, from string) string {
 		}
 		return "good from " + r.Domain
 	case dkim.Fail:
-		return "bad" + of + ": " + r.Reason
+		return "bad" + of + ": " + plainReason(r.Reason)
 	case dkim.TempError:
 		return "not checked" + of + ": the DNS gave no answer"
 	case dkim.Neutral:
 		return "says nothing" + of + ": " + r.Reason
 	}
-	return "cannot be used" + of + ": " + r.Reason
+	return "cannot be used" + of + ": " + plainReason(r.Reason)
+}
+
+// plainReason says the most usual reasons in words for people; the field keeps the library's.
+func plainReason(reason string) string {
+	switch {
+	case strings.Contains(reason, "no key record"):
+		return "the domain has no such key in the DNS"
+	case strings.Contains(reason, "body hash did not verify"):
+		return "the text is not what was signed"
+	case strings.Contains(reason, "signature did not verify"):
+		return "it does not fit the header, or is forged"
+	}
+	return reason
 }
 
 // sameOrganization tells whether a domain answers for an address: DMARC's relaxed alignment (RFC 7489, section 3.1.1).

@@ -229,12 +229,13 @@ func (b *bench) furnish() map[string]string {
 	b.waits()
 	b.discovers()
 	b.looksFor("joe@found.test", "ann@found.test", "a@inner.test")
-	id := b.arrives(evilMail)
+	b.signsForItsDomain()
+	b.gateway.Verification = &gateway.DomainVerification{}
+	id := b.arrives("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.test; s=mail; h=from; bh=AA==; b=AA==\n" + evilMail)
 	program := b.program(agent)
 	program.call("POST", "/compose", map[string]any{
 		"group_id": g.ID, "to": []string{customer}, "subject": "Your invoice of November", "text": "Dear customer,\n\nthe invoice is attached.\n\nKind regards\nSupport",
 	}, nil).says(b.t, 200)
-	b.signsForItsDomain()
 	mailboxes, err := b.gateway.Groups.Mailboxes(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
