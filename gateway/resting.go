@@ -14,7 +14,8 @@ type Resting struct {
 	Waiting int64
 }
 
-// RestingDestinations returns the destinations that could not be reached, by name. Admins only.
+// RestingDestinations returns the destinations that could not be reached and rest, or that something waits for, by name.
+// Admins only.
 func (g *Gateway) RestingDestinations(ctx context.Context, a Actor) ([]Resting, error) {
 	if err := a.allow(groups.Admin); err != nil {
 		return nil, err
@@ -29,7 +30,9 @@ func (g *Gateway) RestingDestinations(ctx context.Context, a Actor) ([]Resting, 
 		if err != nil {
 			return nil, fmt.Errorf("destinations: %w", err)
 		}
-		all = append(all, Resting{r, n})
+		if n > 0 || g.Now().Before(r.Until) {
+			all = append(all, Resting{r, n})
+		}
 	}
 	return all, nil
 }

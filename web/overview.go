@@ -133,6 +133,31 @@ func (v *visit) adminConcerns(p *overviewPage) error {
 		return err
 	}
 	p.Concerns = append(p.Concerns, endingConcerns(ending)...)
+	return v.restingConcerns(p)
+}
+
+// restingConcerns are mail servers that cannot be reached while mail waits for them.
+func (v *visit) restingConcerns(p *overviewPage) error {
+	resting, err := v.Gateway.RestingDestinations(v.r.Context(), v.actor())
+	if err != nil {
+		return err
+	}
+	waiting, names := int64(0), []string{}
+	for _, r := range resting {
+		if r.Waiting > 0 {
+			waiting += r.Waiting
+			names = append(names, r.Destination)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		names[0] += " cannot be reached"
+	default:
+		names[0] = counted(len(names), "destination", "destinations") + " cannot be reached"
+	}
+	p.Concerns = append(p.Concerns, concern{"bad", names[0] + "; mail for " + counted(int(waiting), "recipient", "recipients") + " waits.", "Look at the queue", "/queue"})
 	return nil
 }
 

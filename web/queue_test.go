@@ -28,6 +28,7 @@ func TestWhatCannotBeReachedIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := b.as("root")
+	admin.get("/").says(t, http.StatusOK, "dead.test:587 cannot be reached; mail for 1 recipient waits")
 	admin.get("/queue").says(t, http.StatusOK, "Cannot be reached", "dead.test:587", "cannot connect", "rests until "+instant(until), `href="/queue?destination=dead.test%3a587"`)
 	admin.get("/queue?destination=dead.test:587").says(t, http.StatusOK, "Only what waits for dead.test:587", "customer@dead.test")
 	admin.get("/queue?destination=elsewhere").says(t, http.StatusOK, "Nothing waits")

@@ -14,8 +14,9 @@ import (
 const (
 	firstRest   = time.Minute
 	longestRest = 30 * time.Minute
-	probes      = 5         // attempts at once for a destination that this process has not reached yet
-	memory      = time.Hour // how long a destination counts as reached
+	probes      = 5              // attempts at once for a destination that this process has not reached yet
+	memory      = time.Hour      // how long a destination counts as reached
+	forgotten   = 24 * time.Hour // after a rest to which no attempt followed, because nothing waits
 )
 
 // Rest says that a destination could not be reached. Nothing is sent there before Until; then one attempt finds out.
@@ -155,16 +156,27 @@ func (b *board) load(rests []Rest, now time.Time) {
 	}
 }
 
-// loadRests reads what this and other processes found out.
+// loadRests reads what this and other processes found out, and drops what nobody tried for long.
 func (q *Queue) loadRests(ctx context.Context) error {
 	b := q.board()
 	b.learning.Lock()
 	defer b.learning.Unlock()
 	rests, err := q.Rests(ctx)
-	if err == nil {
-		b.load(rests, q.Now())
+	if err != nil {
+		return err
 	}
-	return err
+	now, kept := q.Now(), rests[:0]
+	for _, r := range rests {
+		if now.Sub(r.Until) < forgotten {
+			kept = append(kept, r)
+			continue
+		}
+		if err := q.endRest(ctx, r.Destination); err != nil {
+			return fmt.Errorf("forget destination: %w", err)
+		}
+	}
+	b.load(kept, now)
+	return nil
 }
 
 // Rests returns the destinations that could not be reached, also those whose rest is over and that were not reached

@@ -194,6 +194,21 @@ func TestARestartDoesNotStormADeadDestination(t *testing.T) {
 	})
 }
 
+func TestARestThatNothingWaitsForIsForgotten(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t))
+	h.byDomain(map[string]func(context.Context) queue.Result{"dead.test": dead})
+	h.run()
+	id := h.put(letter("a@dead.test"))
+	h.failures("dead.test", 1)
+	h.waitFor(id, queue.Pending, 1)
+	h.change(h.Delete, id)
+	h.clock.forward(24 * time.Hour)
+	h.flows()
+	h.failures("dead.test", 1)
+	h.clock.forward(time.Hour)
+	h.failures("dead.test", 0)
+}
+
 func TestAPersonGetsAnAttemptAtADestinationThatRests(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		h := newHouse(t, db)
