@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -298,4 +300,67 @@ func (h *house) holdsNoWord(word string) {
 			h.t.Errorf("table %s holds %q", table, word)
 		}
 	}
+}
+
+// TestAPersonGrantsAccessWithACode: the page shows the code while it waits, and the token once a person agreed.
+func TestAPersonGrantsAccessWithACode(t *testing.T) {
+	h, to := newHouse(t), startHop(t)
+	agreed := make(chan struct{})
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, status int, values map[string]any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(values) //nolint:errcheck // the client fails then
+	}
+	mux.HandleFunc("POST /device", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]any{
+			"device_code": "canary-device", "user_code": "ABCD-EFGH", "verification_uri": "https://login.test/device", "expires_in": 600, "interval": 1,
+		})
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-agreed:
+			answer(w, http.StatusOK, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "canary-refresh"})
+		default:
+			answer(w, http.StatusBadRequest, map[string]any{"error": "authorization_pending"})
+		}
+	})
+	web := httptest.NewTLSServer(mux)
+	defer web.Close()
+	h.HTTP, h.Now = web.Client(), time.Now
+	h.saveHop(to, func(m *groups.Mailbox) {
+		m.SMTP.Username, m.Out.Login = "support", groups.LoginOAuth
+		m.Out.OAuth = groups.OAuth{Grant: "device-code", TokenURL: web.URL + "/token", DeviceURL: web.URL + "/device", ClientID: "gate"}
+	}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.RunAccess(ctx) }()
+
+	invitation, err := h.InviteAccess(t.Context(), h.admin, h.box.ID)
+	if err != nil || invitation.UserCode != "ABCD-EFGH" {
+		t.Fatalf("invitation %+v, %v", invitation, err)
+	}
+	if a, err := h.MailboxAccess(t.Context(), h.admin, h.box.ID); err != nil || a.Invitation.UserCode != "ABCD-EFGH" || a.Status != "unused" {
+		t.Errorf("while waiting: %+v, %v", a, err)
+	}
+	close(agreed)
+	for tick, deadline := time.NewTicker(50*time.Millisecond), time.After(time.Minute); ; {
+		a, err := h.MailboxAccess(t.Context(), h.admin, h.box.ID)
+		if err == nil && a.Status == "ok" && a.Invitation.UserCode == "" {
+			tick.Stop()
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("nobody took the token: %+v, %v", a, err)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	to.with(func() { to.token = "canary-access" })
+	h.wants(h.sends("ann@example.org"), queue.OutcomeRelayed, "")
+	h.holdsNoWord("canary-")
 }

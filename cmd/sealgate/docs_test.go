@@ -43,7 +43,7 @@ func TestDocumentedCommandsRun(t *testing.T) {
 	}
 }
 
-// documentedFolder is a fresh folder with the example configuration and a customer's certificate.
+// documentedFolder is a fresh folder with the example configuration, a customer's certificate and a password.
 func documentedFolder(t *testing.T, root string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -55,7 +55,7 @@ func documentedFolder(t *testing.T, root string) string {
 		_, free, _ := strings.Cut(freePort(t), ":")
 		example = bytes.ReplaceAll(example, []byte(":"+port+" "), []byte(":"+free+" "))
 	}
-	for name, content := range map[string][]byte{"sealgate.yaml": example, "customer.asc": armoredCertificate(t, "customer@example.org")} {
+	for name, content := range map[string][]byte{"sealgate.yaml": example, "customer.asc": armoredCertificate(t, "customer@example.org"), "password.txt": []byte("correct horse battery\n")} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
