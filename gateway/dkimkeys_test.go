@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/sealgate/sealgate/gateway"
@@ -77,6 +78,11 @@ func TestADKIMKeySignsOnlyOnceItsRecordWasSeen(t *testing.T) {
 	if k, err = h.CheckDKIMKey(h.ctx(), h.admin, "desk.test", "s1"); err != nil || dkim.Finding(k.Finding) != dkim.Published || !k.Checked.Equal(noon) {
 		t.Errorf("with a record: %s at %s (%v)", k.Finding, k.Checked, err)
 	}
+	h.Now = func() time.Time { return noon.Add(25 * time.Hour) }
+	if words := h.says(activate()); !strings.Contains(words, "more than a day ago. Check it again.") {
+		t.Errorf("seen long ago: %s", words)
+	}
+	h.Now = func() time.Time { return noon.Add(23 * time.Hour) }
 	if err := activate(); err != nil {
 		t.Error(err)
 	}

@@ -33,6 +33,9 @@ func (g *Gateway) CheckDKIMKey(ctx context.Context, a Actor, domain, selector st
 // dkimCheckWithin bounds what a person waits for.
 const dkimCheckWithin = 15 * time.Second
 
+// dkimSeenLately is how long the sight of a record counts.
+const dkimSeenLately = 24 * time.Hour
+
 // ActivateDKIMKey has a key sign from now on. The last look at the DNS must have seen its record, or the admin must say
 // that it is there all the same (unseen): others take mail with a signature that they cannot check for forged. Admins only.
 func (g *Gateway) ActivateDKIMKey(ctx context.Context, a Actor, domain, selector string, unseen bool) (DKIMKey, error) {
@@ -40,8 +43,12 @@ func (g *Gateway) ActivateDKIMKey(ctx context.Context, a Actor, domain, selector
 	if err != nil {
 		return DKIMKey{}, err
 	}
-	if !unseen && !dkim.Finding(k.Finding).Seen() {
+	switch {
+	case unseen:
+	case !dkim.Finding(k.Finding).Seen():
 		return DKIMKey{}, &Problem{Sentence: "This key is not switched on, because its record was not seen in the DNS: " + k.Sentence() + " Then check it here."}
+	case g.Now().Sub(k.Checked) > dkimSeenLately:
+		return DKIMKey{}, &Problem{Sentence: "This key is not switched on, because its record was last looked for more than a day ago. Check it again."}
 	}
 	detail := map[string]string{}
 	if unseen {
