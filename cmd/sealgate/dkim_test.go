@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve/dnstest"
 )
 
@@ -62,6 +63,7 @@ func TestDKIMKeysOnTheCommandLine(t *testing.T) {
 
 // TestAnImportedDKIMKeyComesFromAFileOrAPipe as openssl writes it.
 func TestAnImportedDKIMKeyComesFromAFileOrAPipe(t *testing.T) {
+	bed.Need(t, "openssl")
 	t.Chdir(documentedFolder(t, filepath.Join("..", "..")))
 	text, err := exec.CommandContext(t.Context(), "openssl", "genpkey", "-algorithm", "ed25519").Output()
 	if err != nil {

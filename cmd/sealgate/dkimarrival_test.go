@@ -51,7 +51,7 @@ func crlf(text []byte) string {
 // TestDomainSignaturesThroughTheRelay: mail that dkimpy signed comes through a real Postfix and the relay; the next server
 // gets the result under our name, and what others wrote under it is gone. Encrypted mail is judged as it came.
 func TestDomainSignaturesThroughTheRelay(t *testing.T) {
-	bed.Need(t, "dkimsign")
+	bed.Need(t, "dkimsign", "openssl")
 	s := newRelaySite(t, "in")
 	s.customerWithKey()
 	s.importKeys(s.gpg.Export(t, customer), "")
@@ -95,7 +95,7 @@ func withMessageID(t *testing.T, all [][]byte, id string) []byte {
 
 // TestDomainSignaturesThroughAMailbox: the same for mail that is fetched; the ticket system reads the result in front.
 func TestDomainSignaturesThroughAMailbox(t *testing.T) {
-	bed.Need(t, "dkimsign")
+	bed.Need(t, "dkimsign", "openssl")
 	s := newSite(t, nil)
 	signed, record := dkimSigned(t, questionHeader+questionBody, "desk.test")
 	s.judges(record)

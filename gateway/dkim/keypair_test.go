@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/gateway/dkim"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve"
 	"github.com/sealgate/sealgate/gateway/smarthost/resolve/dnstest"
@@ -165,6 +166,7 @@ func TestParsePEM(t *testing.T) {
 
 // TestOpensslsKeysAreRead: both kinds as openssl makes them.
 func TestOpensslsKeysAreRead(t *testing.T) {
+	bed.Need(t, "openssl")
 	for _, args := range [][]string{{"genpkey", "-algorithm", "ed25519"}, {"genpkey", "-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"}} {
 		text, err := exec.CommandContext(t.Context(), program(t, "openssl"), args...).Output()
 		if err != nil {
