@@ -1,9 +1,11 @@
 package gateway
 
 import (
-	"bytes"
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -18,20 +20,18 @@ import (
 // to a server that confirms nothing: the queue's Tell function. It is encrypted when the sender's address has a usable
 // certificate. None is sent for the null reverse-path, for automatic mail, or where NOTIFY forbids it (RFC 3461, section
 // 4.1); the activity log tells of failures all the same.
-func (g *Gateway) TellSender(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) error {
-	sent := false
+func (g *Gateway) TellSender(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) (sent bool, err error) {
 	if told := wantNotice(notices); m.ReversePath != "" && len(told) > 0 {
-		var err error
 		if sent, err = g.queueReport(ctx, tx, m, told); err != nil {
-			return fmt.Errorf("notification about %s: %w", m.ID, err)
+			return false, fmt.Errorf("notification about %s: %w", m.ID, err)
 		}
 	}
 	for _, action := range []queue.Action{queue.ActionFailed, queue.ActionDelayed, queue.ActionRelayed} {
 		if err := g.recordNotice(ctx, tx, m, action, notices, sent); err != nil {
-			return fmt.Errorf("notification about %s: %w", m.ID, err)
+			return false, fmt.Errorf("notification about %s: %w", m.ID, err)
 		}
 	}
-	return nil
+	return sent, nil
 }
 
 // queueReport queues one notification about all of them, unless the message is automatic mail.
@@ -95,16 +95,41 @@ func wantNotice(notices []queue.Notice) []queue.Notice {
 
 // outerHeader returns the header block of a queued copy as it was to leave, and whether the copy is automatic mail.
 func (g *Gateway) outerHeader(ctx context.Context, tx *gorm.DB, m queue.Message) (header []byte, automatic bool, err error) {
-	payload, err := g.Keeper.Open(ctx, tx, kms.Ref{Kind: kms.Queue, ID: m.ID, Version: 1})
+	payload, err := g.Keeper.OpenReader(ctx, tx, kms.Ref{Kind: kms.Queue, ID: m.ID, Version: 1})
 	if err != nil {
 		return nil, false, fmt.Errorf("open payload: %w", err)
 	}
-	summary, err := pgpmime.Summarize(payload)
+	defer payload.Close()
+	if header, err = headerOf(payload); err != nil {
+		return nil, false, fmt.Errorf("read payload: %w", err)
+	}
+	summary, err := pgpmime.Summarize(header)
 	if err != nil {
 		return nil, false, fmt.Errorf("read header: %w", err)
 	}
-	header, _, _ = bytes.Cut(payload, []byte("\r\n\r\n"))
-	return append(header, "\r\n"...), summary.Automatic, nil
+	return header, summary.Automatic, nil
+}
+
+// maxOuterHeader is the longest header that pgpmime takes, in bytes.
+const maxOuterHeader = 256 << 10
+
+// headerOf returns the header of a message, at most maxOuterHeader and a line of it, and reads the rest for the proof that all
+// of it is as it was sealed.
+func headerOf(message io.Reader) ([]byte, error) {
+	r := bufio.NewReader(message)
+	var header []byte
+	for len(header) <= maxOuterHeader {
+		line, err := r.ReadSlice('\n')
+		if string(line) == "\r\n" || err == io.EOF {
+			break
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+		header = append(header, line...)
+	}
+	_, err := io.Copy(io.Discard, r)
+	return header, err
 }
 
 // protectBounce encrypts a notification to its receiver when that is possible. It holds outer header fields only, so

@@ -218,11 +218,11 @@ func TestANotificationThatFailsIsNotAnsweredWithAnother(t *testing.T) {
 func TestARecipientStaysInTheQueueWhileItsSenderCannotBeTold(t *testing.T) {
 	h := newHouse(t)
 	h.sent(letter{to: []string{"gone@customer.test"}})
-	h.Queue.Tell = func(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) error {
-		if err := h.TellSender(ctx, tx, m, notices); err != nil {
-			return err
+	h.Queue.Tell = func(ctx context.Context, tx *gorm.DB, m queue.Message, notices []queue.Notice) (bool, error) {
+		if sent, err := h.TellSender(ctx, tx, m, notices); err != nil {
+			return sent, err
 		}
-		return errors.New("the disk is full")
+		return false, errors.New("the disk is full")
 	}
 	h.relay("gone@customer.test")
 	c := h.copyFor("gone@customer.test")
@@ -234,14 +234,19 @@ func TestARecipientStaysInTheQueueWhileItsSenderCannotBeTold(t *testing.T) {
 	}
 }
 
-// told queues what the sender of the only copy is told of its first recipient.
-func (h *house) told(action queue.Action, result queue.Result) {
+// told queues what the sender of the only copy is told of its first recipient, if anything is.
+func (h *house) told(action queue.Action, result queue.Result) (sent bool) {
 	h.t.Helper()
 	m := h.copies()[0].Message
 	n := queue.Notice{Action: action, Recipient: m.Recipients[0], Result: result, Until: h.Now().Add(5 * 24 * time.Hour)}
-	if err := h.DB.Transaction(func(tx *gorm.DB) error { return h.TellSender(h.ctx(), tx, m, []queue.Notice{n}) }); err != nil {
+	err := h.DB.Transaction(func(tx *gorm.DB) (err error) {
+		sent, err = h.TellSender(h.ctx(), tx, m, []queue.Notice{n})
+		return err
+	})
+	if err != nil {
 		h.t.Fatal(err)
 	}
+	return sent
 }
 
 // Delays and relays pass the same door as failures: encrypted for who can read it, from the null reverse-path, in the log
@@ -255,7 +260,9 @@ func TestTheSenderIsToldOfADelayAndOfARelay(t *testing.T) {
 			h := newHouse(t, encrypt(groups.On))
 			h.customer("carl@customer.test")
 			h.sent(letter{to: []string{"carl@customer.test"}, notify: "SUCCESS,DELAY"})
-			h.told(action, queue.Result{Code: "4.4.1", Reply: "cannot connect"})
+			if !h.told(action, queue.Result{Code: "4.4.1", Reply: "cannot connect"}) {
+				t.Error("nothing was sent")
+			}
 			dsn := h.copyFor(support)
 			if dsn.ReversePath != "" || dsn.Protection != pgpmime.Encrypted || dsn.Recipients[0].Notify != "NEVER" {
 				t.Errorf("a %s notification from %q with NOTIFY=%s", dsn.Protection, dsn.ReversePath, dsn.Recipients[0].Notify)
@@ -288,7 +295,9 @@ func TestTheSenderIsToldOfADelayAndOfARelay(t *testing.T) {
 func TestNobodyIsToldOfADelayOfAutomaticMail(t *testing.T) {
 	h := newHouse(t)
 	h.sent(letter{to: []string{"carl@customer.test"}, fields: []string{"Auto-Submitted: auto-generated"}})
-	h.told(queue.ActionDelayed, queue.Result{Code: "4.4.1", Reply: "cannot connect"})
+	if h.told(queue.ActionDelayed, queue.Result{Code: "4.4.1", Reply: "cannot connect"}) {
+		t.Error("something was sent")
+	}
 	if n, e := len(h.copies()), h.entries("message.told"); n != 1 || len(e) != 0 {
 		t.Errorf("%d copies in the queue, and the log holds %+v", n, e)
 	}

@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/sealgate/sealgate/gateway/bed"
@@ -127,5 +130,29 @@ func TestPythonReadsNotifications(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheHeaderOfWhatIsQueuedIsRead(t *testing.T) {
+	long := "X: " + strings.Repeat("x", 9000) + "\r\n"
+	for name, c := range map[string]struct{ message, want string }{
+		"a message":     {"A: 1\r\nB: 2\r\n\r\nbody\r\n\r\nmore", "A: 1\r\nB: 2\r\n"},
+		"without body":  {"A: 1\r\n", "A: 1\r\n"},
+		"with nothing":  {"", ""},
+		"a long line":   {long + "\r\nbody", long},
+		"a header only": {strings.Repeat(long, 30) + "\r\nbody", strings.Repeat(long, 30)},
+	} {
+		got, err := headerOf(strings.NewReader(c.message))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %q (%v)", name, got, err)
+		}
+	}
+	endless, err := headerOf(strings.NewReader(strings.Repeat(long, 1000)))
+	if err != nil || len(endless) > maxOuterHeader+len(long) {
+		t.Errorf("%d bytes of an endless header (%v)", len(endless), err)
+	}
+	broken := errors.New("the seal is broken")
+	if _, err := headerOf(io.MultiReader(strings.NewReader("A: 1\r\n\r\nbody"), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		t.Errorf("a body that does not open: %v", err)
 	}
 }

@@ -126,15 +126,15 @@ func (h *house) record(_ context.Context, _ *gorm.DB, _ queue.Message, _ []queue
 	return nil
 }
 
-func (h *house) tellSender(_ context.Context, tx *gorm.DB, _ queue.Message, notices []queue.Notice) error {
+func (h *house) tellSender(_ context.Context, tx *gorm.DB, _ queue.Message, notices []queue.Notice) (sent bool, err error) {
 	h.mu.Lock()
 	tell := h.tell
 	h.notices = append(h.notices, notices)
 	h.mu.Unlock()
 	if tell != nil {
-		return tell(tx)
+		return false, tell(tx)
 	}
-	return nil
+	return true, nil
 }
 
 // answers makes the next hop give one and the same answer.

@@ -29,9 +29,9 @@ type Notice struct {
 
 // Tell queues what the sender is told of some recipients of one copy inside tx, in one notification. It gets every
 // failure, a delay that NOTIFY does not forbid once, and a relay to a server without DSN where NOTIFY asks for success;
-// null reverse-paths and automatic mail are its to see to. The payload is still there. After an error what it wrote to tx
-// is undone, failed recipients stay in the queue, and the rest is told later.
-type Tell func(ctx context.Context, tx *gorm.DB, m Message, notices []Notice) error
+// null reverse-paths and automatic mail are its to see to: sent is false where nobody is told. The payload is still there.
+// After an error what it wrote to tx is undone, failed recipients stay in the queue, and the rest is told later.
+type Tell func(ctx context.Context, tx *gorm.DB, m Message, notices []Notice) (sent bool, err error)
 
 // Wants tells whether NOTIFY, as received, asks for a notification of an event: SUCCESS, FAILURE or DELAY. Without NOTIFY
 // failures and delays are told (RFC 3461, section 4.1).
@@ -47,7 +47,7 @@ func Wants(notify, event string) bool {
 // deadline is when the queue must look at an unfinished recipient even if no attempt can be made: to tell of the delay,
 // then to give up.
 func (m Message) deadline(r Recipient) time.Time {
-	if warns := m.warns(); !warns.IsZero() && r.DelayTold.IsZero() && m.ReversePath != "" && Wants(r.Notify, "DELAY") {
+	if warns := m.warns(); !warns.IsZero() && r.DelayTold.IsZero() && !r.unwanted && m.ReversePath != "" && Wants(r.Notify, "DELAY") {
 		return warns
 	}
 	return m.expires()
@@ -79,16 +79,18 @@ func (s *settlement) late(r Recipient) bool {
 	return deadline.Before(s.message.expires()) && !s.now.Before(deadline)
 }
 
-// told marks what a notification said.
-func (s *settlement) told(notices []Notice) {
+// told marks what a notification said, or that none is wanted, so that nobody asks again.
+func (s *settlement) told(notices []Notice, sent bool) {
 	for _, n := range notices {
 		r := &s.recipients[slices.IndexFunc(s.recipients, func(r Recipient) bool { return r.ID == n.Recipient.ID })]
-		switch n.Action {
-		case ActionRelayed:
+		delete(s.owed, r.ID)
+		switch {
+		case n.Action == ActionRelayed && sent:
 			r.RelayTold = s.now
-			delete(s.owed, r.ID)
-		case ActionDelayed:
+		case n.Action == ActionDelayed && sent:
 			r.DelayTold = s.now
+		case n.Action == ActionDelayed:
+			r.unwanted = true
 		}
 	}
 }

@@ -97,6 +97,25 @@ func TestADelayIsToldOnceToWhoWantsToKnow(t *testing.T) {
 	})
 }
 
+// Automatic mail is late in silence: its sender is not told, and nobody asks for it again and again.
+func TestADelayThatNobodyWantsToKnowOfIsSettledOnce(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t))
+	h.answers(queue.OutcomeDeferred, "4.2.0", "later")
+	h.tell = func(*gorm.DB) error { return nil }
+	id := h.put(letter("a@desk.test"))
+	h.run()
+	h.waitFor(id, queue.Pending, 1)
+	for i := range 3 {
+		h.clock.forward(5 * time.Hour)
+		h.Wake()
+		h.waitFor(id, queue.Pending, 2+i)
+	}
+	h.tells("delayed a@desk.test ")
+	if r := h.get(id).Recipients[0]; !r.DelayTold.IsZero() {
+		t.Errorf("the sender was told at %v", r.DelayTold)
+	}
+}
+
 // Messages to a destination that rests are told of and given up by the clock, though no attempt is made for them.
 func TestLateMailIsToldOfAndGivenUpWithoutAnAttempt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {

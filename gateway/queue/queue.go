@@ -68,6 +68,8 @@ type Recipient struct {
 	Destination string    // whom it goes to next: names what may rest, and what is limited
 	DelayTold   time.Time // when the sender was told that it is delayed
 	RelayTold   time.Time // when the sender was told that it went to a server that confirms nothing
+
+	unwanted bool // nobody wants to be told of the delay
 }
 
 // Message is one copy in the queue.

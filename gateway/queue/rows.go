@@ -51,6 +51,9 @@ type recipientRow struct {
 	RelayToldMS   int64  `gorm:"column:relay_told_ms"`
 }
 
+// unwantedMS in delay_told_ms says that nobody wants to be told of the delay.
+const unwantedMS = -1
+
 func (recipientRow) TableName() string { return "queue_recipients" }
 
 // destinationRow is a row of queue_destinations: a destination that could not be reached.
@@ -94,7 +97,7 @@ func (r recipientRow) recipient() Recipient {
 	return Recipient{
 		ID: r.ID, Address: r.Address, Notify: r.Notify, ORcpt: r.ORcpt, State: State(r.State), Attempts: r.Attempts,
 		NextAttempt: timeOf(r.NextAttemptMS), LastReply: r.LastReply, Finished: timeOf(r.FinishedMS),
-		Destination: r.Destination, DelayTold: timeOf(r.DelayToldMS), RelayTold: timeOf(r.RelayToldMS),
+		Destination: r.Destination, DelayTold: timeOf(max(r.DelayToldMS, 0)), RelayTold: timeOf(r.RelayToldMS), unwanted: r.DelayToldMS == unwantedMS,
 	}
 }
 

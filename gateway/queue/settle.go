@@ -165,10 +165,13 @@ func (q *Queue) tell(ctx context.Context, tx *gorm.DB, s *settlement) (told bool
 	if len(notices) == 0 {
 		return false, nil
 	}
-	err = tx.Transaction(func(inner *gorm.DB) error { return q.Tell(ctx, inner, s.message, notices) })
+	err = tx.Transaction(func(inner *gorm.DB) (err error) {
+		told, err = q.Tell(ctx, inner, s.message, notices)
+		return err
+	})
 	if err == nil {
-		s.told(notices)
-		return true, nil
+		s.told(notices, told)
+		return told, nil
 	}
 	if ctx.Err() != nil {
 		return false, err
@@ -228,6 +231,9 @@ func (s *settlement) outcome(r Recipient) outcome {
 	o := outcome{
 		state: r.State, reply: r.LastReply, destination: r.Destination, next: r.NextAttempt.UnixMilli(), finished: milliOf(r.Finished),
 		delayTold: milliOf(r.DelayTold), relayTold: milliOf(r.RelayTold),
+	}
+	if r.unwanted {
+		o.delayTold = unwantedMS
 	}
 	switch {
 	case s.owed[r.ID]: // and could not be told

@@ -9,7 +9,7 @@ ALTER TABLE queue_messages ADD COLUMN retry_longest_wait_ms BIGINT NOT NULL DEFA
 
 ALTER TABLE queue_recipients ADD COLUMN destination TEXT NOT NULL DEFAULT '';       -- next hop, or the recipient's domain
 ALTER TABLE queue_recipients ADD COLUMN deadline_ms BIGINT NOT NULL DEFAULT 0;      -- when to look without an attempt; 1: a person wants an attempt now; 0: never
-ALTER TABLE queue_recipients ADD COLUMN delay_told_ms BIGINT NOT NULL DEFAULT 0;    -- when the sender was told that it is delayed
+ALTER TABLE queue_recipients ADD COLUMN delay_told_ms BIGINT NOT NULL DEFAULT 0;    -- when the sender was told that it is delayed; -1: nobody wants to know
 ALTER TABLE queue_recipients ADD COLUMN relay_told_ms BIGINT NOT NULL DEFAULT 0;    -- when the sender was told that it was relayed
 UPDATE queue_recipients SET destination = (SELECT mailbox_id FROM queue_messages WHERE queue_messages.id = queue_recipients.queue_id);
 UPDATE queue_recipients SET deadline_ms = (SELECT created_ms + 432000000 FROM queue_messages WHERE queue_messages.id = queue_recipients.queue_id)
