@@ -28,7 +28,7 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 		"postgres": func(t *testing.T) string { return dbtest.Postgres(t) },
 	} {
 		t.Run(engine, func(t *testing.T) {
-			sink := startSink(t)
+			hop := startNextHop(t, newAuditor())
 			config := writeConfig(t, "domain: sealgate.test\ndatabase: "+url(t)+"\n")
 			do := func(stdin string, args ...string) string {
 				return must(t, stdin, append([]string{"-c", config}, args...)...)
@@ -36,10 +36,10 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 
 			do("", "group", "save", "Support", "--address", support, "--encrypt", "on", "--rule", "court.test:on:required")
 			fingerprint := strings.TrimSpace(do("", "key", "generate", support, "--name", "Support"))
-			do("", "mailbox", "save", "support", "--group", "Support", "--password-file", secretFile(t, gatewayPassword), "--smtp", sink.address, "--smtp-tls", "none")
+			do("", "mailbox", "save", "support", "--group", "Support", "--password-file", secretFile(t, gatewayPassword), "--smtp", hop.address, "--smtp-tls", "none")
 			do(adminPassword+"\n", "user", "save", "ada", "--role", "admin", "--password-file", "-")
 			do(adminPassword+"\n", "user", "save", "agnes", "--group", "Support", "--password-file", "-")
-			certificate := string(customerCertificate(t))
+			certificate := string(customerCertificate(t, customer))
 
 			if out, code := sealgate(t, "", "-c", config, "plan", "--group", "Support", "--to", customer); code != 1 || !strings.Contains(out, "would be refused") || !strings.Contains(out, customer) {
 				t.Errorf("plan without a certificate: exit %d\n%s", code, out)
@@ -75,7 +75,7 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 				"the chain is whole": {"activity", "verify"},
 				`"act":"key.`:        {"activity", "export"},
 				"Support":            {"group", "list"},
-				sink.address:         {"mailbox", "list"},
+				hop.address:         {"mailbox", "list"},
 				"agnes":              {"user", "list"},
 				"sg_":                {"user", "token", "agnes"},
 				"sign with    yes":   {"key", "show", fingerprint},
