@@ -92,8 +92,9 @@ type Gateway struct {
 	// MailboxStatus tells how the sync of a mailbox does; nil when this process runs none.
 	MailboxStatus func(mailboxID string) (mailbox.Status, bool)
 
-	ways     ways
-	accesses accesses
+	ways       ways
+	accesses   accesses
+	presenteds presenteds
 }
 
 // ActorOf returns the actor that a user is.

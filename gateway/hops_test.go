@@ -77,10 +77,21 @@ type hopSession struct {
 }
 
 // AuthMechanisms implements smtp.AuthSession.
-func (*hopSession) AuthMechanisms() []string { return []string{sasl.OAuthBearer} }
+func (*hopSession) AuthMechanisms() []string { return []string{sasl.OAuthBearer, sasl.Plain} }
 
-// Auth implements smtp.AuthSession.
-func (s *hopSession) Auth(string) (sasl.Server, error) {
+// Auth implements smtp.AuthSession. The token serves as a password too.
+func (s *hopSession) Auth(mechanism string) (sasl.Server, error) {
+	if mechanism == sasl.Plain {
+		return sasl.NewPlainServer(func(_, _, password string) error {
+			s.hop.mu.Lock()
+			defer s.hop.mu.Unlock()
+			s.hop.logins++
+			if password != s.hop.token {
+				return smtp.ErrAuthFailed
+			}
+			return nil
+		}), nil
+	}
 	return refusing{sasl.NewOAuthBearerServer(func(o sasl.OAuthBearerOptions) *sasl.OAuthBearerError {
 		s.hop.mu.Lock()
 		defer s.hop.mu.Unlock()

@@ -20,31 +20,21 @@ type MX struct {
 
 // routeOf is the way on which a mailbox's mail leaves, with its secrets opened.
 func (g *Gateway) routeOf(ctx context.Context, m groups.Mailbox) (smarthost.Route, error) {
-	pins, err := pinsOf(m.Out.Pins)
-	if err != nil {
-		return smarthost.Route{}, err
-	}
 	if m.Out.Route == groups.Exchanges {
-		return g.exchangesOf(m, pins)
+		return g.exchangesOf(m)
 	}
 	if m.SMTP.Address == "" {
 		return smarthost.Route{}, errors.New("this mailbox has no mail server to send through; add one")
 	}
 	hop, err := g.hopOf(ctx, m)
+	return smarthost.Route{Hop: hop}, err
+}
+
+func (g *Gateway) exchangesOf(m groups.Mailbox) (smarthost.Route, error) {
+	pins, err := pinsOf(m.Out.Pins)
 	if err != nil {
 		return smarthost.Route{}, err
 	}
-	hop.Pins, hop.Mechanism = pins, m.Out.Mechanism
-	if m.Out.DANE {
-		if g.Resolver == nil || !g.Resolver.Validating {
-			return smarthost.Route{}, errors.New("DANE needs a name server that validates DNSSEC; set dns.servers and dns.validating in the configuration")
-		}
-		hop.DANE = g.Resolver
-	}
-	return smarthost.Route{Hop: hop}, nil
-}
-
-func (g *Gateway) exchangesOf(m groups.Mailbox, pins []smarthost.Pin) (smarthost.Route, error) {
 	policy := smarthost.Policy(m.Out.Policy)
 	switch {
 	case g.Resolver == nil:

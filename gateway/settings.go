@@ -211,25 +211,51 @@ func (g *Gateway) UpstreamOf(ctx context.Context, m groups.Mailbox) (mailbox.Ups
 	}, nil
 }
 
-func (g *Gateway) hopOf(ctx context.Context, m groups.Mailbox) (smarthost.Hop, error) {
-	c, err := g.Groups.Credentials(ctx, m.ID)
-	if err != nil {
-		return smarthost.Hop{}, fmt.Errorf("open credentials of mailbox %s: %w", m.ID, err)
-	}
+// plainHop is the server of a mailbox, before anybody logs in.
+func (g *Gateway) plainHop(m groups.Mailbox) (smarthost.Hop, error) {
 	roots, err := rootsWith(m.SMTP.CA)
 	if err != nil {
 		return smarthost.Hop{}, err
 	}
-	hop := smarthost.Hop{
-		Address: m.SMTP.Address, TLS: smarthost.TLS(m.SMTP.TLS), Roots: roots,
-		Username: m.SMTP.Username, Password: c.SMTPPassword, Hello: g.Domain,
+	pins, err := pinsOf(m.Out.Pins)
+	if err != nil {
+		return smarthost.Hop{}, err
 	}
-	if m.Out.Login == groups.LoginOAuth {
+	hop := smarthost.Hop{
+		Address: m.SMTP.Address, TLS: smarthost.TLS(m.SMTP.TLS), Roots: roots, Pins: pins, Mechanism: m.Out.Mechanism, Hello: g.Domain,
+	}
+	if m.Out.DANE {
+		if g.Resolver == nil || !g.Resolver.Validating {
+			return smarthost.Hop{}, errors.New("DANE needs a name server that validates DNSSEC; set dns.servers and dns.validating in the configuration")
+		}
+		hop.DANE = g.Resolver
+	}
+	return hop, nil
+}
+
+// hopOf is the server of a mailbox, with what is logged in with.
+func (g *Gateway) hopOf(ctx context.Context, m groups.Mailbox) (smarthost.Hop, error) {
+	hop, err := g.plainHop(m)
+	if err != nil {
+		return smarthost.Hop{}, err
+	}
+	c, err := g.Groups.Credentials(ctx, m.ID)
+	if err != nil {
+		return smarthost.Hop{}, fmt.Errorf("open credentials of mailbox %s: %w", m.ID, err)
+	}
+	switch m.Out.Login {
+	case groups.LoginPresented:
+		if err := g.presentedHop(&hop, m, c); err != nil {
+			return smarthost.Hop{}, err
+		}
+	case groups.LoginOAuth:
 		access, err := g.accessOf(ctx, m, c)
 		if err != nil {
 			return smarthost.Hop{}, err
 		}
-		hop.Tokens, hop.Password = access.source, ""
+		hop.Username, hop.Tokens = m.SMTP.Username, access.source
+	default:
+		hop.Username, hop.Password = m.SMTP.Username, c.SMTPPassword
 	}
 	return hop, nil
 }

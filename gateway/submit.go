@@ -22,12 +22,26 @@ import (
 const maxHops = 50
 
 // AuthenticateMailbox checks a ticket system's login. Failed attempts are logged; the error is groups.ErrLogin.
-func (g *Gateway) AuthenticateMailbox(ctx context.Context, login, password, remote string) (groups.Mailbox, error) {
-	m, err := g.Groups.AuthenticateMailbox(ctx, login, password)
+func (g *Gateway) AuthenticateMailbox(ctx context.Context, c submission.Presented, remote string) (groups.Mailbox, error) {
+	m, err := g.authenticate(ctx, c)
 	if err == nil {
 		return m, nil
 	}
-	return groups.Mailbox{}, g.recordLogin(ctx, "mailbox:"+login, "mailbox.login", "", remote, err)
+	return groups.Mailbox{}, g.recordLogin(ctx, "mailbox:"+c.Login, "mailbox.login", "", remote, err)
+}
+
+func (g *Gateway) authenticate(ctx context.Context, c submission.Presented) (groups.Mailbox, error) {
+	m, err := g.Groups.MailboxByLogin(ctx, c.Login)
+	if err == nil && m.Out.Login == groups.LoginPresented {
+		return m, g.authenticatePresented(ctx, m, c)
+	}
+	if err != nil && !errors.Is(err, groups.ErrNotFound) {
+		return groups.Mailbox{}, err
+	}
+	if c.Bearer {
+		return groups.Mailbox{}, groups.ErrLogin
+	}
+	return g.Groups.AuthenticateMailbox(ctx, c.Login, c.Secret)
 }
 
 // MaySend checks that a mailbox may use a reverse-path: the null one, or an address of its group.

@@ -115,6 +115,15 @@ type Credentials struct {
 	IMAPPassword string
 	SMTPPassword string
 	ClientSecret string `json:",omitempty"` // of OAuth
+	Presented    Presented
+}
+
+// Presented is what a ticket system logged in with last, where that opens the mail server too.
+type Presented struct {
+	Server   string `json:",omitempty"` // that took it; it is shown to no other
+	Username string `json:",omitempty"`
+	Secret   string `json:",omitempty"`
+	Bearer   bool   `json:",omitempty"` // the secret is a token
 }
 
 // Role is what a person may do.

@@ -72,7 +72,7 @@ func forUpdate(tx *gorm.DB) *gorm.DB { return tx.Clauses(clause.Locking{Strength
 
 func (s *Store) setMailboxPassword(ctx context.Context, row *mailboxRow, password *string) error {
 	if password == nil {
-		if row.PasswordHash == "" {
+		if row.PasswordHash == "" && row.LoginWith != LoginPresented {
 			return invalid("password", "a new mailbox needs a password for the ticket system; choose one with at least %d characters", minMailboxPassword)
 		}
 		return nil

@@ -107,8 +107,8 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	p.gateway.MailboxStatus = h.syncs.Status
 	h.submission = &submission.Server{
 		Backend: submission.Backend{
-			Authenticate: func(ctx context.Context, login, password, remote string) (submission.Identity, error) {
-				m, err := p.gateway.AuthenticateMailbox(ctx, login, password, remote)
+			Authenticate: func(ctx context.Context, c submission.Presented, remote string) (submission.Identity, error) {
+				m, err := p.gateway.AuthenticateMailbox(ctx, c, remote)
 				return submission.Identity{MailboxID: m.ID, GroupID: m.GroupID, Login: m.Login}, err
 			},
 			MaySend: p.gateway.MaySend,
@@ -121,7 +121,7 @@ func newHouse(ctx context.Context, c config, p *parts) (*house, error) {
 	h.imap = &mailbox.Server{
 		Mirror: p.gateway.Mirror, TLS: h.tls, Log: p.log,
 		Authenticate: func(ctx context.Context, login, password string) (string, error) {
-			m, err := p.gateway.AuthenticateMailbox(ctx, login, password, "imap")
+			m, err := p.gateway.AuthenticateMailbox(ctx, submission.Presented{Login: login, Secret: password}, "imap")
 			return m.ID, err
 		},
 	}

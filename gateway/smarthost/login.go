@@ -80,6 +80,13 @@ func (c *connection) choose(hop Hop) (mechanism, error) {
 	return mechanism{}, &problem{loginTrouble, "the mail server offers no login that we know (" + names + "); check the port, or leave the user name empty", nil}
 }
 
+// LoginRefused tells whether an error of Check is a mail server's no to a login, and not that it could not be asked.
+func LoginRefused(err error) bool {
+	var p *problem
+	var answer *smtp.SMTPError
+	return errors.As(err, &p) && p.code == loginTrouble && errors.As(p.cause, &answer) && answer.Code/100 == 5
+}
+
 // loginProblem says why a login failed.
 func loginProblem(err error) error {
 	var answer *smtp.SMTPError

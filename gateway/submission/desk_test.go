@@ -107,14 +107,14 @@ func certificate(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}}
 }
 
-func (d *desk) authenticate(_ context.Context, login, password, remote string) (submission.Identity, error) {
+func (d *desk) authenticate(_ context.Context, p submission.Presented, remote string) (submission.Identity, error) {
 	if remote != "127.0.0.1" {
 		return submission.Identity{}, fmt.Errorf("the remote address is %q", remote)
 	}
-	if login != "support" || password != "desk-password" {
+	if p.Login != "support" || p.Secret != map[bool]string{false: "desk-password", true: "desk-token"}[p.Bearer] {
 		return submission.Identity{}, groups.ErrLogin
 	}
-	return submission.Identity{MailboxID: "m", GroupID: "g", Login: login}, nil
+	return submission.Identity{MailboxID: "m", GroupID: "g", Login: p.Login}, nil
 }
 
 func (d *desk) maySend(_ context.Context, _ submission.Identity, reversePath string) error {

@@ -69,9 +69,9 @@ func TestFailedLogins(t *testing.T) {
 	asked := 0
 	d := newDesk(t, func(s *submission.Server) {
 		authenticate := s.Backend.Authenticate
-		s.Backend.Authenticate = func(ctx context.Context, login, password, remote string) (submission.Identity, error) {
+		s.Backend.Authenticate = func(ctx context.Context, p submission.Presented, remote string) (submission.Identity, error) {
 			asked++
-			return authenticate(ctx, login, password, remote)
+			return authenticate(ctx, p, remote)
 		}
 	})
 	c := d.dial(t, submission.Plain)
@@ -92,7 +92,7 @@ func TestFailedLogins(t *testing.T) {
 // TestABrokenLoginIsNotAWrongOne: when the database is away nobody is told that the password is wrong.
 func TestABrokenLoginIsNotAWrongOne(t *testing.T) {
 	d := newDesk(t, func(s *submission.Server) {
-		s.Backend.Authenticate = func(context.Context, string, string, string) (submission.Identity, error) {
+		s.Backend.Authenticate = func(context.Context, submission.Presented, string) (submission.Identity, error) {
 			return submission.Identity{}, errors.New("database secret-name is away")
 		}
 	})
@@ -113,7 +113,7 @@ func TestStrangersSayLittle(t *testing.T) {
 
 func TestLongLoginsAreWrong(t *testing.T) {
 	c := newDesk(t, func(s *submission.Server) {
-		s.Backend.Authenticate = func(context.Context, string, string, string) (submission.Identity, error) {
+		s.Backend.Authenticate = func(context.Context, submission.Presented, string) (submission.Identity, error) {
 			return submission.Identity{Login: "anyone"}, nil
 		}
 	}).dial(t, submission.Plain)

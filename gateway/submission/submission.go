@@ -18,6 +18,13 @@ type Identity struct {
 	Login     string
 }
 
+// Presented is what a client presents at AUTH.
+type Presented struct {
+	Login  string
+	Secret string // a password, or a token
+	Bearer bool   // it is a token (OAUTHBEARER, XOAUTH2)
+}
+
 // ForwardPath is one RCPT TO with its RFC 3461 parameters.
 type ForwardPath struct {
 	Address string // local part quoted where needed, domain as given
@@ -71,7 +78,7 @@ func (r *Refusal) Temporary() bool { return r.Code < 500 }
 // its text goes to the log only. Every function is called by many sessions at once.
 type Backend struct {
 	// Authenticate checks a login; groups.ErrLogin becomes 535, remote is the client's address without port.
-	Authenticate func(ctx context.Context, login, password, remote string) (Identity, error)
+	Authenticate func(ctx context.Context, p Presented, remote string) (Identity, error)
 	// MaySend checks MAIL FROM for an identity; the null reverse-path is always asked too.
 	MaySend func(ctx context.Context, id Identity, reversePath string) error
 	// Submit takes the message. nil error means durable.
