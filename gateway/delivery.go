@@ -28,7 +28,7 @@ func (g *Gateway) Deliver(ctx context.Context, m queue.Message, recipients []que
 	for i, r := range smarthost.Deliver(ctx, route, envelopeFor(m, recipients), o) {
 		results = append(results, queue.Result{
 			RecipientID: recipients[i].ID, Outcome: queue.Outcome(r.Outcome), Code: r.Code, Reply: r.Reply,
-			Host: r.Host, TLS: r.TLS, DSN: r.DSN, Destination: movedTo(route.Key(recipients[i].Address), recipients[i]),
+			Host: r.Host, TLS: r.TLS, DSN: r.DSN, Destination: movedTo(g.DestinationOf(ctx, m, recipients[i].Address), recipients[i]),
 		})
 	}
 	return results

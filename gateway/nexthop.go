@@ -76,7 +76,7 @@ func canonicalPins(m groups.Mailbox) (groups.Mailbox, error) {
 // ways remembers how mailboxes send: a hint, which every submission and every delivery renews.
 type ways struct {
 	mu sync.Mutex
-	of map[string]string // the server's address by mailbox id, "" for the servers of each domain
+	of map[string]string // fixedDestination by mailbox id
 }
 
 func (w *ways) remember(m groups.Mailbox) {
@@ -85,7 +85,7 @@ func (w *ways) remember(m groups.Mailbox) {
 	if w.of == nil {
 		w.of = map[string]string{}
 	}
-	w.of[m.ID] = m.SMTP.Address
+	w.of[m.ID] = fixedDestination(m)
 }
 
 // DestinationOf names where a copy for an address goes: the queue's Destination function. It asks nobody, not the database

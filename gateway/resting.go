@@ -14,6 +14,15 @@ type Resting struct {
 	Waiting int64
 }
 
+// fixedDestination names where the mail of a mailbox goes that sends through one server, "" for one that sends to the servers
+// of each domain. With a login the mailbox is part of the name: what is wrong with one login stops nobody else.
+func fixedDestination(m groups.Mailbox) string {
+	if m.SMTP.Address != "" && (m.SMTP.Username != "" || m.Out.Login == groups.LoginOAuth || m.Out.Login == groups.LoginPresented) {
+		return m.SMTP.Address + " as " + m.Login
+	}
+	return m.SMTP.Address
+}
+
 // RestingDestinations returns the destinations that could not be reached and rest, or that something waits for, by name.
 // Admins only.
 func (g *Gateway) RestingDestinations(ctx context.Context, a Actor) ([]Resting, error) {

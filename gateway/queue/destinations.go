@@ -28,13 +28,9 @@ type Rest struct {
 	Since       time.Time
 }
 
-// unreached tells that an attempt came to no dialogue: no connection, no TLS, no login, or nothing is set up to send
-// through. No message is to blame for that.
+// unreached tells that an attempt came to no dialogue: no connection, no TLS, no login. No message is to blame for that.
 func (r Result) unreached() bool {
-	if r.Outcome != OutcomeDeferred || r.TLS != "" {
-		return false
-	}
-	return r.Code == "4.3.5" || strings.HasPrefix(r.Code, "4.4.") || strings.HasPrefix(r.Code, "4.7.")
+	return r.Outcome == OutcomeDeferred && r.TLS == "" && (strings.HasPrefix(r.Code, "4.4.") || strings.HasPrefix(r.Code, "4.7."))
 }
 
 // reached tells that there was a dialogue.
