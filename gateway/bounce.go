@@ -50,7 +50,7 @@ func (g *Gateway) queueReport(ctx context.Context, tx *gorm.DB, m queue.Message,
 		return false, err
 	}
 	_, err = g.Queue.Put(ctx, tx, queue.Message{
-		ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, MessageID: m.MessageID, SMTPUTF8: r.international(),
+		ArticleID: m.ArticleID, GroupID: m.GroupID, MailboxID: m.MailboxID, MessageID: m.MessageID, SMTPUTF8: r.international(), RequireTLS: m.RequireTLS,
 		Signatures: signatures, CreatedAt: g.Now(),
 		Recipients: []queue.Recipient{{Address: m.ReversePath, Notify: "NEVER"}},
 	}, o)

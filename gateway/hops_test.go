@@ -26,6 +26,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/bed"
 	"github.com/sealgate/sealgate/gateway/pgpmime"
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/submission"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -374,4 +375,52 @@ func TestAPersonGrantsAccessWithACode(t *testing.T) {
 	to.with(func() { to.token = "canary-access" })
 	h.wants(h.sends("ann@example.org"), queue.OutcomeRelayed, "")
 	h.holdsNoWord("canary-")
+}
+
+// TestADemandForTLSTravels: from the submission through the queue to the mail server, which does not promise it; the message
+// fails for good, and the notification to its sender demands the same.
+func TestADemandForTLSTravels(t *testing.T) {
+	h, to := newHouse(t), startHop(t)
+	h.saveHop(to, func(*groups.Mailbox) {}, nil)
+	h.Queue.Deliver = h.Deliver
+	l := letter{to: []string{"ann@example.org"}}
+	_, err := h.Submit(t.Context(), submission.Submission{
+		Identity: submission.Identity{MailboxID: h.box.ID, GroupID: h.group.ID, Login: h.box.Login},
+		Envelope: submission.Envelope{ReversePath: support, RequireTLS: true, ForwardPaths: []submission.ForwardPath{{Address: "ann@example.org"}}},
+		Message:  l.message(), TLS: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Queue.Run(ctx) }()
+	var all []queue.Message
+	for tick, deadline := time.NewTicker(20*time.Millisecond), time.After(time.Minute); ; {
+		if all, err = h.Queue.List(t.Context(), queue.Filter{}); err != nil {
+			t.Fatal(err)
+		}
+		done := len(all) == 2 && !slices.ContainsFunc(all, func(m queue.Message) bool { return m.Recipients[0].State != queue.Failed })
+		if done {
+			tick.Stop()
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("in the queue: %+v", all)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for _, m := range all {
+		if !m.RequireTLS || !strings.Contains(m.Recipients[0].LastReply, "REQUIRETLS") {
+			t.Errorf("%+v", m)
+		}
+	}
+	if got := to.arrived(); len(got) != 0 {
+		t.Errorf("arrived: %v", got)
+	}
 }

@@ -183,7 +183,7 @@ func (p *passing) passOn(ctx context.Context, message []byte) (string, []error) 
 	if err != nil {
 		return "", []error{malformed(err)}
 	}
-	e := smarthost.Envelope{ReversePath: p.envelope.ReversePath, SMTPUTF8: p.envelope.SMTPUTF8, EnvID: p.envelope.EnvID, Ret: p.envelope.Ret}
+	e := smarthost.Envelope{ReversePath: p.envelope.ReversePath, SMTPUTF8: p.envelope.SMTPUTF8, RequireTLS: p.envelope.RequireTLS, EnvID: p.envelope.EnvID, Ret: p.envelope.Ret}
 	for _, to := range p.envelope.ForwardPaths {
 		e.Recipients = append(e.Recipients, smarthost.Recipient(to))
 	}

@@ -42,7 +42,7 @@ func queued(l letter, messageID string, c outCopy, now time.Time) queue.Message 
 	m := queue.Message{
 		ArticleID: l.articleID, GroupID: l.group.ID, MailboxID: l.mailbox.ID,
 		ReversePath: l.envelope.ReversePath, MessageID: messageID, SMTPUTF8: l.envelope.SMTPUTF8,
-		EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: c.outgoing.Message().Size(),
+		RequireTLS: l.envelope.RequireTLS, EnvID: l.envelope.EnvID, Ret: l.envelope.Ret, Size: c.outgoing.Message().Size(),
 		Protection: c.outgoing.Protection(), Signatures: c.signatures, CreatedAt: now,
 		Retry: queue.Schedule(l.group.Retry),
 	}

@@ -156,7 +156,7 @@ func (s *Server) smtpServer(ctx context.Context, mode Mode, relay *Relay) *smtp.
 	server.MaxLineLength = maxDataLine
 	server.ReadTimeout, server.WriteTimeout = timeout, timeout
 	server.AllowInsecureAuth = mode == Plain
-	server.EnableSMTPUTF8, server.EnableDSN = true, true
+	server.EnableSMTPUTF8, server.EnableDSN, server.EnableREQUIRETLS = true, true, true
 	server.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
 	server.LMTP = relay != nil && relay.LMTP
 	if mode == StartTLS || mode == Plain && relay == nil {

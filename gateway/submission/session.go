@@ -73,12 +73,16 @@ func (s *session) Mail(from string, options *smtp.MailOptions) (err error) {
 		// RFC 5321, section 4.1.4. QUIRK: the library would keep counting the recipients of the first.
 		return &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "a message is under way; say RSET first"}
 	}
+	if _, isTLS := s.conn.TLSConnectionState(); options.RequireTLS && !isTLS {
+		// RFC 8689, section 4.2. QUIRK: the library announces it under TLS only, and understands it without.
+		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 10}, Message: "REQUIRETLS is for connections under TLS; say STARTTLS first"}
+	}
 	if from != "" {
 		if from, err = mailbox(from, options.UTF8); err != nil {
 			return badAddress(err, 7)
 		}
 	}
-	envelope := Envelope{ReversePath: from, SMTPUTF8: options.UTF8, EnvID: options.EnvelopeID, Ret: string(options.Return)}
+	envelope := Envelope{ReversePath: from, SMTPUTF8: options.UTF8, RequireTLS: options.RequireTLS, EnvID: options.EnvelopeID, Ret: string(options.Return)}
 	if s.relaying != nil {
 		if err := s.open(envelope); err != nil {
 			return err

@@ -37,6 +37,7 @@ type Envelope struct {
 	ReversePath  string // "" is the null reverse-path
 	ForwardPaths []ForwardPath
 	SMTPUTF8     bool
+	RequireTLS   bool // RFC 8689
 	EnvID        string
 	Ret          string
 }
