@@ -29,12 +29,12 @@ func TestWhatCannotBeReachedIsShown(t *testing.T) {
 	}
 	admin := b.as("root")
 	admin.get("/").says(t, http.StatusOK, "dead.test:587 cannot be reached; mail for 1 recipient waits")
-	admin.get("/queue").says(t, http.StatusOK, "Cannot be reached", "dead.test:587", "cannot connect", "rests until "+instant(until), `href="/queue?destination=dead.test%3a587"`)
+	admin.get("/queue").says(t, http.StatusOK, "Cannot be reached", "dead.test:587", "cannot connect", instant(until)+`<br><small class="muted">not tried before`, `href="/queue?destination=dead.test%3a587"`)
 	admin.get("/queue?destination=dead.test:587").says(t, http.StatusOK, "Only what waits for dead.test:587", "customer@dead.test")
 	admin.get("/queue?destination=elsewhere").says(t, http.StatusOK, "Nothing waits")
-	admin.get("/queue/"+id).says(t, http.StatusOK, "dead.test:587 cannot be reached since", "cannot connect", "rests until")
+	admin.get("/queue/"+id).says(t, http.StatusOK, "dead.test:587 cannot be reached since", "cannot connect", "not tried before")
 	admin.get("/queue/"+id+"/delete").says(t, http.StatusOK, "customer@dead.test does not get it")
-	for who, words := range map[string]string{"agent": "rests until", "stranger": "Nothing waits"} {
+	for who, words := range map[string]string{"agent": "not tried before", "stranger": "Nothing waits"} {
 		page := b.as(who).get("/queue")
 		page.says(t, http.StatusOK, words)
 		if strings.Contains(page.body, "Cannot be reached") {

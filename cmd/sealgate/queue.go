@@ -37,7 +37,7 @@ func (c *queueList) Run(s *session) error {
 				rows = append(rows, []string{m.ID, string(m.Protection), r.Address, string(r.State), r.Destination, r.LastReply})
 			}
 		}
-		return s.table("ID | PROTECTION | TO | STATE | GOES TO | LAST REPLY", rows)
+		return s.table("ID | PROTECTION | TO | STATE | BY WAY OF | LAST REPLY", rows)
 	})
 }
 
@@ -54,7 +54,7 @@ func (queueDestinations) Run(s *session) error {
 		for _, r := range all {
 			rows = append(rows, []string{r.Destination, fmt.Sprint(r.Waiting), r.Since.UTC().Format(time.RFC3339), r.Until.UTC().Format(time.RFC3339), r.Reason})
 		}
-		return s.table("GOES TO | WAITING | SINCE | TRIED AGAIN | BECAUSE", rows)
+		return s.table("BY WAY OF | WAITING | SINCE | TRIED AGAIN | BECAUSE", rows)
 	})
 }
 
