@@ -45,9 +45,12 @@ type Account struct {
 
 	// Load returns what was kept last. Several nodes that share one store need it: it is called before each request, so
 	// that nobody uses a refresh token that another node has used already, and each node sees that somebody agreed again.
-	// Two nodes that renew at the same instant are not told apart; Keep's owner may hold a lock around Token for that.
 	// Nil means that this process is alone.
 	Load func(ctx context.Context) (Tokens, error)
+
+	// Lock waits until no other node renews, and holds that until release is called: a refresh token that two nodes use
+	// at once looks stolen, and some servers then end the grant. Nil means that this process is alone.
+	Lock func(ctx context.Context) (release func(), err error)
 
 	HTTP *http.Client     // nil means one with a limit of 30 s; redirections are never followed
 	Now  func() time.Time // nil means time.Now
@@ -60,6 +63,9 @@ type Tokens struct {
 	Issued  time.Time // to the millisecond
 	Expires time.Time // zero: the server did not say, so an hour is assumed
 	Refused string    // the refusal that only a person can mend, in words; "" when there is none
+
+	Trouble string    `json:",omitempty"` // of the last request, which may pass; "" when there was none
+	RetryAt time.Time // with Trouble: no node asks again before
 }
 
 // Status is how an account stands.

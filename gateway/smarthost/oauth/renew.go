@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,16 @@ func (s *Source) renew(ctx context.Context) {
 		s.keep(ctx) //nolint:errcheck // noted
 		return
 	}
-	refresh, needed := s.reload(ctx)
+	if _, needed := s.reload(ctx); !needed {
+		return
+	}
+	release, err := s.lock(ctx)
+	if err != nil {
+		s.locked()
+		return
+	}
+	defer release()
+	refresh, needed := s.reload(ctx) // another node may have been faster
 	if !needed {
 		return
 	}
@@ -33,6 +43,14 @@ func (s *Source) renew(ctx context.Context) {
 	}
 	s.took(fresh)
 	s.keep(ctx) //nolint:errcheck // noted
+}
+
+// locked notes that another node did not end.
+func (s *Source) locked() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = "another node renews the OAuth token of this mailbox, or was ended while it did"
+	s.rest()
 }
 
 // reload takes over what others have kept, and tells with which refresh token a request is still needed.
@@ -52,16 +70,21 @@ func (s *Source) reload(ctx context.Context) (refresh string, needed bool) {
 	}
 	s.adopt(kept)
 	now := s.account.Now()
-	return s.tokens.Refresh, s.tokens.Refused == "" && (s.tokens.Access == "" || !now.Before(s.due()))
+	wanted := s.tokens.Access == "" || !now.Before(s.due())
+	return s.tokens.Refresh, wanted && s.tokens.Refused == "" && !now.Before(s.retryAt)
 }
 
-// adopt replaces what is known by what was kept since. A refusal that could not be kept stays.
+// adopt replaces what is known by what was kept since. Of the same tokens only more trouble is news: a refusal that could
+// not be kept stays, and so does the word of a mail server that refused the access token.
 func (s *Source) adopt(kept Tokens) {
 	same := kept.Refresh == s.tokens.Refresh && kept.Issued.Equal(s.tokens.Issued)
-	if same && kept.Refused == "" {
+	if same && kept.Refused == "" && !kept.RetryAt.After(s.retryAt) {
 		return
 	}
-	s.tokens, s.problem = kept, kept.Refused
+	if same {
+		kept.Access = s.tokens.Access
+	}
+	s.tokens, s.problem, s.retryAt = kept, cmp.Or(kept.Refused, kept.Trouble), kept.RetryAt
 }
 
 // rest begins a pause, longer than the last one.
@@ -141,15 +164,14 @@ func (s *Source) failed(ctx context.Context, err error) {
 	s.mu.Lock()
 	s.problem = sentence
 	if forGood {
-		s.tokens.Refused = sentence
+		s.tokens.Refused, s.tokens.Trouble, s.tokens.RetryAt = sentence, "", time.Time{}
 	} else {
 		s.rest()
+		s.tokens.Trouble, s.tokens.RetryAt = sentence, s.retryAt
 	}
 	t := s.tokens
 	s.mu.Unlock()
-	if forGood {
-		s.account.Keep(ctx, t) //nolint:errcheck // after a restart it is asked for once more
-	}
+	s.account.Keep(ctx, t) //nolint:errcheck // after a restart it is asked for once more
 }
 
 // refusal is one that only a person can mend.

@@ -1,9 +1,11 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -38,7 +40,7 @@ func New(a Account, kept Tokens) *Source {
 	if a.Now == nil {
 		a.Now = time.Now
 	}
-	return &Source{account: a, tokens: kept, problem: kept.Refused}
+	return &Source{account: a, tokens: kept, problem: cmp.Or(kept.Refused, kept.Trouble), retryAt: kept.RetryAt}
 }
 
 // Token returns an access token that is valid now. An error is one sentence for an administrator.
@@ -125,6 +127,23 @@ func (s *Source) Refused(token string) {
 	s.tokens.Access = "" // what was kept is the same, and is not taken over again
 }
 
+// Look takes over what other nodes have kept, for who wants to see how the account stands.
+func (s *Source) Look(ctx context.Context) error {
+	if s.account.Load == nil {
+		return nil
+	}
+	kept, err := s.account.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("read OAuth tokens: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.unkept {
+		s.adopt(kept)
+	}
+	return nil
+}
+
 // State says how the account stands.
 func (s *Source) State() State {
 	s.mu.Lock()
@@ -146,7 +165,46 @@ func (s *Source) State() State {
 
 // Replace takes tokens that a person agreed to, and ends a refusal. They are kept first.
 func (s *Source) Replace(ctx context.Context, t Tokens) error {
-	t.Refused, t.Issued = "", s.account.Now().Truncate(time.Millisecond)
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.replace(ctx, t)
+}
+
+func (s *Source) replace(ctx context.Context, t Tokens) error {
+	t.Refused, t.Trouble, t.RetryAt = "", "", time.Time{}
+	t.Issued = s.account.Now().Truncate(time.Millisecond)
 	s.took(t)
 	return s.keep(ctx)
+}
+
+// Again ends a refusal or a pause without new tokens, because a person corrected the settings: the next call of Token
+// asks once more.
+func (s *Source) Again(ctx context.Context) error {
+	release, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.Look(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	t, troubled := s.tokens, s.problem != ""
+	s.mu.Unlock()
+	if !troubled {
+		return nil
+	}
+	t.Access = ""
+	return s.replace(ctx, t)
+}
+
+// lock keeps other nodes from using the same refresh token at once.
+func (s *Source) lock(ctx context.Context) (release func(), err error) {
+	if s.account.Lock == nil {
+		return func() {}, nil
+	}
+	return s.account.Lock(ctx)
 }
