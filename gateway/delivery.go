@@ -26,6 +26,9 @@ func (g *Gateway) Deliver(ctx context.Context, m queue.Message, recipients []que
 	}
 	var results []queue.Result
 	for i, r := range smarthost.Deliver(ctx, route, envelopeFor(m, recipients), o) {
+		if r.TLS != "" { // there was a dialogue
+			g.ways.learn(mailbox, r.Limit)
+		}
 		results = append(results, queue.Result{
 			RecipientID: recipients[i].ID, Outcome: queue.Outcome(r.Outcome), Code: r.Code, Reply: r.Reply,
 			Host: r.Host, TLS: r.TLS, DSN: r.DSN, Destination: movedTo(g.DestinationOf(ctx, m, recipients[i].Address), recipients[i]),

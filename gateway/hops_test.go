@@ -49,6 +49,7 @@ func startHop(t *testing.T) *hop {
 		t.Fatal(err)
 	}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &hopSession{hop: h}, nil }))
+	server.MaxMessageBytes = 20_000
 	server.Domain, server.TLSConfig, server.ErrorLog = "hop.test", &tls.Config{Certificates: []tls.Certificate{pair}}, log.New(io.Discard, "", 0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -423,4 +424,34 @@ func TestADemandForTLSTravels(t *testing.T) {
 	if got := to.arrived(); len(got) != 0 {
 		t.Errorf("arrived: %v", got)
 	}
+}
+
+// TestAMessageThatGrowsTooLargeIsRefusedAtOnce: once it is known what the mail server takes, by what the message would have when
+// it leaves.
+func TestAMessageThatGrowsTooLargeIsRefusedAtOnce(t *testing.T) {
+	h, to := newHouse(t, func(g *groups.Group) { g.Sign = groups.On }), startHop(t)
+	h.saveHop(to, func(*groups.Mailbox) {}, nil)
+	h.wants(h.sends("ann@example.org"), queue.OutcomeRelayed, "") // tells its limit
+	id := submission.Identity{MailboxID: h.box.ID, GroupID: h.group.ID, Login: h.box.Login}
+	if err := h.MaySend(t.Context(), id, support, 20_000); err != nil {
+		t.Errorf("what may fit: %v", err)
+	}
+	if err := h.MaySend(t.Context(), id, support, 20_001); err == nil || !strings.Contains(err.Error(), "552 5.3.4") {
+		t.Errorf("what cannot fit in any form: %v", err)
+	}
+	_, err := h.submit(letter{to: []string{"ann@example.org"}, fields: grown(19_000)})
+	if err == nil || !strings.Contains(err.Error(), "552 5.3.4") || !strings.Contains(err.Error(), "takes at most 0.02 MB") {
+		t.Errorf("what grew over it: %v", err)
+	}
+	if _, err := h.submit(letter{to: []string{"ann@example.org"}, fields: grown(15_000)}); err != nil {
+		t.Errorf("what still fits: %v", err)
+	}
+}
+
+// grown is header fields of about so many bytes.
+func grown(size int) (fields []string) {
+	for n := range size / 64 {
+		fields = append(fields, fmt.Sprintf("X-Filler-%03d: %s", n, strings.Repeat("x", 48)))
+	}
+	return fields
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sealgate/sealgate/gateway/queue"
 	"github.com/sealgate/sealgate/gateway/smarthost"
 	"github.com/sealgate/sealgate/gateway/smarthost/mtasts"
+	"github.com/sealgate/sealgate/gateway/submission"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -75,8 +76,9 @@ func canonicalPins(m groups.Mailbox) (groups.Mailbox, error) {
 
 // ways remembers how mailboxes send: a hint, which every submission and every delivery renews.
 type ways struct {
-	mu sync.Mutex
-	of map[string]string // fixedDestination by mailbox id
+	mu     sync.Mutex
+	of     map[string]string // fixedDestination by mailbox id
+	limits map[string]int64  // the largest message that the mailbox's server takes, in bytes
 }
 
 func (w *ways) remember(m groups.Mailbox) {
@@ -85,7 +87,48 @@ func (w *ways) remember(m groups.Mailbox) {
 	if w.of == nil {
 		w.of = map[string]string{}
 	}
+	if w.of[m.ID] != fixedDestination(m) {
+		delete(w.limits, m.ID)
+	}
 	w.of[m.ID] = fixedDestination(m)
+}
+
+// learn notes what a mailbox's server said of itself. The servers of domains are many, and each says its own.
+func (w *ways) learn(m groups.Mailbox, limit int64) {
+	if m.SMTP.Address == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.limits == nil {
+		w.limits = map[string]int64{}
+	}
+	w.limits[m.ID] = limit
+}
+
+func (w *ways) limit(mailboxID string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.limits[mailboxID]
+}
+
+// fits checks that the mail server takes a message as large as protection made it: its sender hears it at once, and not hours
+// later in a notification. What the server takes is known since something was last sent there.
+func (g *Gateway) fits(m groups.Mailbox, copies []outCopy) error {
+	limit := g.ways.limit(m.ID)
+	for _, c := range copies {
+		if size := c.outgoing.Message().Size() + int64(len(c.signatures)); limit > 0 && size > limit {
+			return tooLarge(size, limit)
+		}
+	}
+	return nil
+}
+
+func tooLarge(size, limit int64) *submission.Refusal {
+	return &submission.Refusal{
+		Code: 552, Enhanced: [3]int{5, 3, 4},
+		Sentence: fmt.Sprintf("as it would leave, the message has %.2f MB, and the mail server takes at most %.2f MB; send less at once", float64(size)/1e6, float64(limit)/1e6),
+	}
 }
 
 // DestinationOf names where a copy for an address goes: the queue's Destination function. It asks nobody, not the database

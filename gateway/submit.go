@@ -44,8 +44,12 @@ func (g *Gateway) authenticate(ctx context.Context, c submission.Presented) (gro
 	return g.Groups.AuthenticateMailbox(ctx, c.Login, c.Secret)
 }
 
-// MaySend checks that a mailbox may use a reverse-path: the null one, or an address of its group.
-func (g *Gateway) MaySend(ctx context.Context, id submission.Identity, reversePath string) error {
+// MaySend checks that a mailbox may use a reverse-path: the null one, or an address of its group; and that its mail server
+// takes a message of that size in any form.
+func (g *Gateway) MaySend(ctx context.Context, id submission.Identity, reversePath string, size int64) error {
+	if limit := g.ways.limit(id.MailboxID); limit > 0 && size > limit {
+		return tooLarge(size, limit)
+	}
 	if reversePath == "" {
 		return nil
 	}
@@ -287,6 +291,9 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}
 	if err := g.signForDomain(ctx, l.summary.From[0], copies); err != nil {
+		return err
+	}
+	if err := g.fits(l.mailbox, copies); err != nil {
 		return err
 	}
 	article, entry := g.outArticle(l, p, messageID, message), submittedEntry(a, l, p, messageID)

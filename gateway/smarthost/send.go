@@ -50,10 +50,13 @@ func bareLineEnds(b []byte) bool {
 
 // send makes one transaction. Recipients that the hop turns away get their own result; the others go on.
 func (c *connection) send(e Envelope, message []byte) []Result {
-	message = append([]byte(e.Signatures), message...)
+	if e.Signatures != "" {
+		message = append([]byte(e.Signatures), message...)
+	}
 	results := c.transact(e, message)
 	for i := range results {
 		results[i].Host, results[i].TLS, results[i].DSN = c.host, c.protection, c.offers("DSN")
+		results[i].Limit = c.limit()
 	}
 	return results
 }
@@ -73,16 +76,25 @@ func (c *connection) transact(e Envelope, message []byte) []Result {
 	return results
 }
 
+// limit is the largest message that the hop takes, in bytes; 0 when it did not say (RFC 1870, section 4).
+func (c *connection) limit() int64 {
+	limit, said := c.client.MaxMessageSize()
+	if !said {
+		return 0
+	}
+	return int64(limit)
+}
+
 // unfit compares the message with what the hop said it can take, before anything is sent.
 func (c *connection) unfit(e Envelope, message []byte) (Result, bool) {
 	header, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
-	limit, limited := c.client.MaxMessageSize()
+	limit := c.limit()
 	switch {
 	case e.RequireTLS && !(c.guard.proven && c.offers("REQUIRETLS")):
 		return c.needsRequireTLS(), true
 	case e.ReversePath != "" && !sayable(e.ReversePath):
 		return Result{Outcome: Failed, Code: "5.1.7", Reply: "the sender's address cannot be said in SMTP; correct it"}, true
-	case limited && limit > 0 && len(message) > limit:
+	case limit > 0 && int64(len(message)) > limit:
 		return Result{Outcome: Failed, Code: "5.3.4", Reply: fmt.Sprintf("the message has %d bytes, and the mail server takes at most %d; send less at once", len(message), limit)}, true
 	case !c.offers("SMTPUTF8") && (!ascii(inASCII(e.ReversePath)) || e.SMTPUTF8 && !ascii(string(header))):
 		return needsUTF8(), true

@@ -95,6 +95,9 @@ type Result struct {
 	TLS     string // how that connection was protected, in words; "in clear" when it was not
 	DSN     bool   // the hop offers DSN (RFC 3461), so it was asked for what the envelope asks; else that is for us to do
 
+	// Limit is the largest message that the hop takes, in bytes; 0 when it did not say.
+	Limit int64
+
 	next bool // another server may be asked: the final dot has not left
 }
 

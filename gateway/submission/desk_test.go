@@ -117,7 +117,7 @@ func (d *desk) authenticate(_ context.Context, p submission.Presented, remote st
 	return submission.Identity{MailboxID: "m", GroupID: "g", Login: p.Login}, nil
 }
 
-func (d *desk) maySend(_ context.Context, _ submission.Identity, reversePath string) error {
+func (d *desk) maySend(_ context.Context, _ submission.Identity, reversePath string, _ int64) error {
 	if reversePath != "" && reversePath != "support@desk.test" {
 		return &submission.Refusal{Code: 550, Enhanced: [3]int{5, 7, 1}, Sentence: "group Support may not send as " + reversePath}
 	}

@@ -87,7 +87,7 @@ func (s *session) Mail(from string, options *smtp.MailOptions) (err error) {
 		if err := s.open(envelope); err != nil {
 			return err
 		}
-	} else if err := s.server.Backend.MaySend(s.ctx, s.identity, from); err != nil {
+	} else if err := s.server.Backend.MaySend(s.ctx, s.identity, from, options.Size); err != nil {
 		return s.answer("check sender", err, s.trouble(451, 4, 3, 0))
 	}
 	s.envelope = &envelope

@@ -80,8 +80,9 @@ func (r *Refusal) Temporary() bool { return r.Code < 500 }
 type Backend struct {
 	// Authenticate checks a login; groups.ErrLogin becomes 535, remote is the client's address without port.
 	Authenticate func(ctx context.Context, p Presented, remote string) (Identity, error)
-	// MaySend checks MAIL FROM for an identity; the null reverse-path is always asked too.
-	MaySend func(ctx context.Context, id Identity, reversePath string) error
+	// MaySend checks MAIL FROM for an identity; the null reverse-path is always asked too. size is what the client says of its
+	// message, 0 when it says nothing.
+	MaySend func(ctx context.Context, id Identity, reversePath string, size int64) error
 	// Submit takes the message. nil error means durable.
 	Submit func(ctx context.Context, s Submission) (Receipt, error)
 	// Relay begins a message of a trusted neighbour, with its envelope before any recipient. Only ServeRelay needs it.
