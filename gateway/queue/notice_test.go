@@ -220,3 +220,29 @@ func TestNoticesThatCannotBeQueuedAreToldLater(t *testing.T) {
 		}
 	})
 }
+
+// The payload stays as long as somebody must be told of one recipient, though another finished the copy since.
+func TestAPayloadStaysUntilEverybodyIsTold(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t))
+	ready := make(chan struct{})
+	h.byDomain(map[string]func(context.Context) queue.Result{"late.test": func(context.Context) queue.Result {
+		<-ready
+		return queue.Result{Outcome: queue.OutcomeRelayed}
+	}})
+	h.tell = func(*gorm.DB) error { return errors.New("the disk is full") }
+	m := letter("a@desk.test", "b@late.test")
+	m.Recipients[0].Notify = "SUCCESS"
+	h.run()
+	id := h.put(m)
+	h.tells("relayed a@desk.test ")
+	close(ready)
+	eventually(t, func() bool { return h.get(id).Recipients[1].State == queue.Relayed }, func() any { return h.get(id) })
+	if _, err := h.Keeper.Open(t.Context(), h.DB, kms.Ref{Kind: kms.Queue, ID: id, Version: 1}); err != nil {
+		t.Errorf("the payload is gone before the sender was told: %v", err)
+	}
+	h.mu.Lock()
+	h.tell = nil
+	h.mu.Unlock()
+	h.clock.forward(2 * time.Minute)
+	h.gone(id)
+}
