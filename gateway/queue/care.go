@@ -144,15 +144,16 @@ func (q *Queue) lookAfterOne(ctx context.Context, tx *gorm.DB, id string, now ti
 		return false, err
 	}
 	var rows []recipientRow
-	err = tx.Where("queue_id = ? AND deadline_ms > 1 AND deadline_ms <= ? AND state IN ('pending', 'uncertain', 'relayed')", id, now.UnixMilli()).
-		Order("id").Find(&rows).Error
-	if err != nil || len(rows) == 0 {
+	if err := tx.Raw(sqlRecipients+" ORDER BY id", id).Scan(&rows).Error; err != nil {
 		return false, err
 	}
 	s := settlement{message: m, now: now, owed: map[string]bool{}}
 	for _, row := range rows {
-		if rest, _ := q.board().rest(row.Destination); row.State == string(Relayed) || now.Before(rest.Until) {
+		rest, _ := q.board().rest(row.Destination)
+		if row.overdue(now) && (row.State == string(Relayed) || now.Before(rest.Until)) {
 			s.waited(row.recipient(), rest.Reason)
+		} else {
+			s.others = s.others || row.needsPayload()
 		}
 	}
 	if len(s.recipients) == 0 {

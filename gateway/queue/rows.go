@@ -101,6 +101,15 @@ func (r recipientRow) recipient() Recipient {
 	}
 }
 
+// needsPayload tells whether something may still be done for a recipient.
+func (r recipientRow) needsPayload() bool { return r.FinishedMS == 0 || r.DeadlineMS > 0 }
+
+// overdue tells whether a recipient passed its deadline without an attempt.
+func (r recipientRow) overdue(now time.Time) bool {
+	waits := r.State == string(Pending) || r.State == string(Uncertain) || r.State == string(Relayed)
+	return waits && r.DeadlineMS > 1 && r.DeadlineMS <= now.UnixMilli()
+}
+
 // timeOf reads a column in which 0 means "not yet".
 func timeOf(ms int64) time.Time {
 	if ms == 0 {

@@ -39,11 +39,11 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 	lasting := context.WithoutCancel(ctx)
 	err := q.Writer.Do(ctx, func(tx *gorm.DB) error {
 		ctx, tx := lasting, tx.WithContext(lasting)
-		mine, err := q.stillMine(tx, c)
+		mine, others, err := q.stillMine(tx, c)
 		if err != nil || len(mine) == 0 {
 			return err
 		}
-		s := settlement{message: c.message, now: q.Now(), jitter: rand.Float64(), held: map[string]bool{}, owed: map[string]bool{}}
+		s := settlement{message: c.message, now: q.Now(), jitter: rand.Float64(), others: others, held: map[string]bool{}, owed: map[string]bool{}}
 		s.judge(mine, results)
 		if told, err = q.tell(ctx, tx, &s); err != nil {
 			return err
@@ -63,26 +63,30 @@ func (q *Queue) settle(ctx context.Context, c *claim, results []Result) error {
 }
 
 // stillMine locks the message and returns the recipients that carry the attempt's token, by id. The others belong to
-// somebody else by now, or were deleted.
-func (q *Queue) stillMine(tx *gorm.DB, c *claim) (map[string]recipientRow, error) {
+// somebody else by now, or were deleted; others tells that some of them need the payload.
+func (q *Queue) stillMine(tx *gorm.DB, c *claim) (mine map[string]recipientRow, others bool, err error) {
 	if err := lockNow(tx, c.message.ID); err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
+		return nil, false, err
 	}
 	var rows []recipientRow
-	if err := tx.Raw(sqlMine, c.message.ID, c.token).Scan(&rows).Error; err != nil {
-		return nil, err
+	if err := tx.Raw(sqlRecipients, c.message.ID).Scan(&rows).Error; err != nil {
+		return nil, false, err
 	}
-	if len(rows) < len(c.recipients) {
-		q.Log.Warn("an attempt ended after its lease was lost", "queue", c.message.ID, "recipients", len(c.recipients)-len(rows))
-	}
-	mine := map[string]recipientRow{}
+	mine = map[string]recipientRow{}
 	for _, r := range rows {
-		mine[r.ID] = r
+		if r.LeaseOwner == c.token {
+			mine[r.ID] = r
+		} else {
+			others = others || r.needsPayload()
+		}
 	}
-	return mine, nil
+	if len(mine) < len(c.recipients) {
+		q.Log.Warn("an attempt ended after its lease was lost", "queue", c.message.ID, "recipients", len(c.recipients)-len(mine))
+	}
+	return mine, others, nil
 }
 
-const sqlMine = "SELECT * FROM queue_recipients WHERE queue_id = ? AND lease_owner = ?"
+const sqlRecipients = "SELECT * FROM queue_recipients WHERE queue_id = ?"
 
 // settlement is what becomes of some recipients of one copy. results are in the order of recipients.
 type settlement struct {
@@ -91,6 +95,7 @@ type settlement struct {
 	jitter     float64 // the same for all, so that they stay together
 	recipients []Recipient
 	results    []Result
+	others     bool            // of the copy's recipients need the payload
 	held       map[string]bool // by a person, while the attempt was under way
 	owed       map[string]bool // relayed to a server that confirms nothing, and the sender wants to know
 }
@@ -246,17 +251,12 @@ func (s *settlement) outcome(r Recipient) outcome {
 
 // shredFinished removes the payload when nobody needs it any more.
 func (q *Queue) shredFinished(ctx context.Context, tx *gorm.DB, s *settlement) error {
+	needed := s.others
 	for _, r := range s.recipients {
-		if !r.State.Finished() || s.owed[r.ID] {
-			return nil
-		}
+		needed = needed || !r.State.Finished() || s.owed[r.ID]
 	}
-	var needed []string
-	err := tx.Raw(sqlNeeded, s.message.ID).Scan(&needed).Error
-	if err != nil || len(needed) > 0 {
-		return err
+	if needed {
+		return nil
 	}
 	return q.Keeper.Shred(ctx, tx, payload(s.message.ID).Kind, s.message.ID)
 }
-
-const sqlNeeded = "SELECT id FROM queue_recipients WHERE queue_id = ? AND (finished_ms = 0 OR deadline_ms > 0) LIMIT 1"
