@@ -10,7 +10,6 @@ import (
 	"github.com/sealgate/sealgate/gateway/activity"
 	"github.com/sealgate/sealgate/gateway/smarthost/oauth"
 	"github.com/sealgate/sealgate/groups"
-	"gorm.io/gorm"
 )
 
 // accesses are the OAuth tokens of mailboxes in this process: one source for each, so that many deliveries make one request.
@@ -25,6 +24,7 @@ type accesses struct {
 type access struct {
 	settings string // that the source was made for
 	source   *oauth.Source
+	mailbox  groups.Mailbox
 
 	mu         sync.Mutex
 	invitation oauth.Invitation
@@ -54,7 +54,7 @@ func (g *Gateway) accessOf(ctx context.Context, m groups.Mailbox, c groups.Crede
 	if err != nil {
 		return nil, err
 	}
-	a := &access{settings: string(settings), source: oauth.New(g.account(m, c), kept)}
+	a := &access{settings: string(settings), source: oauth.New(g.account(m, c), kept), mailbox: m}
 	if g.accesses.of == nil {
 		g.accesses.of = map[string]*access{}
 	}
@@ -62,47 +62,13 @@ func (g *Gateway) accessOf(ctx context.Context, m groups.Mailbox, c groups.Crede
 	return a, nil
 }
 
-func (g *Gateway) account(m groups.Mailbox, c groups.Credentials) oauth.Account {
-	o := m.Out.OAuth
-	return oauth.Account{
-		Grant: oauth.Grant(o.Grant), TokenURL: o.TokenURL, DeviceURL: o.DeviceURL,
-		ClientID: o.ClientID, ClientSecret: c.ClientSecret, Basic: o.Basic, Scopes: o.Scopes,
-		Keep: func(ctx context.Context, t oauth.Tokens) error { return g.keepTokens(ctx, m.ID, t) },
-		Load: func(ctx context.Context) (oauth.Tokens, error) { return g.loadTokens(ctx, m.ID) },
-		HTTP: g.HTTP, Now: g.Now,
-	}
-}
-
-func (g *Gateway) keepTokens(ctx context.Context, mailboxID string, t oauth.Tokens) error {
-	plaintext, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("keep OAuth tokens: %w", err)
-	}
-	defer clear(plaintext)
-	if err := g.Keeper.Ready(ctx); err != nil {
-		return fmt.Errorf("keep OAuth tokens: %w", err)
-	}
-	return g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		return g.Groups.SaveTokens(ctx, tx, mailboxID, plaintext)
-	})
-}
-
-func (g *Gateway) loadTokens(ctx context.Context, mailboxID string) (t oauth.Tokens, err error) {
-	plaintext, err := g.Groups.Tokens(ctx, mailboxID)
-	if err != nil || plaintext == nil {
-		return t, err
-	}
-	defer clear(plaintext)
-	if err := json.Unmarshal(plaintext, &t); err != nil {
-		return t, errors.New("the stored OAuth tokens are damaged; agree to the access again")
-	}
-	return t, nil
-}
-
 // MailboxAccess says how the OAuth login of a mailbox stands. Admins only.
 func (g *Gateway) MailboxAccess(ctx context.Context, a Actor, id string) (Access, error) {
 	found, _, err := g.oauthMailbox(ctx, a, id)
 	if err != nil {
+		return Access{}, err
+	}
+	if err := found.source.Look(ctx); err != nil { // another node, or a command, may know more
 		return Access{}, err
 	}
 	found.mu.Lock()
@@ -183,13 +149,14 @@ func (g *Gateway) AwaitAccess(ctx context.Context, a Actor, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := found.agreed(ctx); err != nil {
+	if err := g.agreed(ctx, found); err != nil {
 		return &Problem{Sentence: "The access was not granted: " + err.Error() + ".", Cause: err}
 	}
 	return nil
 }
 
-func (a *access) agreed(ctx context.Context) error {
+// agreed waits for the person who was invited.
+func (g *Gateway) agreed(ctx context.Context, a *access) error {
 	a.mu.Lock()
 	invitation := a.invitation
 	a.mu.Unlock()
@@ -197,10 +164,15 @@ func (a *access) agreed(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.awaiting = false
-	if err != nil && ctx.Err() == nil {
-		a.problem = err.Error()
+	if ctx.Err() != nil {
+		return err
 	}
-	return err
+	e := activity.Entry{Actor: "sealgate", Act: "mailbox.access.granted", GroupID: a.mailbox.GroupID, Detail: map[string]string{"login": a.mailbox.Login}}
+	if err != nil {
+		a.problem = err.Error()
+		e.Outcome, e.Detail["problem"] = activity.Failed, oneLine(err.Error())
+	}
+	return errors.Join(err, g.change(ctx, e, nil))
 }
 
 // RunAccess waits for people who were invited, until ctx ends; then it returns nil.
@@ -213,7 +185,7 @@ func (g *Gateway) RunAccess(ctx context.Context) error {
 			return nil
 		case found := <-g.accesses.waiting():
 			all.Go(func() {
-				if err := found.agreed(ctx); err != nil {
+				if err := g.agreed(ctx, found); err != nil {
 					g.Log.WarnContext(ctx, "no OAuth access", "error", err)
 					return
 				}
@@ -221,6 +193,22 @@ func (g *Gateway) RunAccess(ctx context.Context) error {
 			})
 		}
 	}
+}
+
+// corrected has the token server asked again that had refused, because a person saved the mailbox of which it said so.
+func (g *Gateway) corrected(ctx context.Context, m groups.Mailbox) error {
+	if m.Out.Login != groups.LoginOAuth {
+		return nil
+	}
+	c, err := g.Groups.Credentials(ctx, m.ID)
+	if err != nil {
+		return err
+	}
+	found, err := g.accessOf(ctx, m, c)
+	if err != nil {
+		return err
+	}
+	return found.source.Again(ctx)
 }
 
 // ReplaceAccess takes a refresh token that a person got elsewhere. Admins only.

@@ -128,7 +128,10 @@ func (g *Gateway) SaveMailbox(ctx context.Context, a Actor, r MailboxRequest) (g
 			"login": saved.Login, "imap": saved.IMAP.Address, "smtp": saved.SMTP.Address, "out": outWord(saved.Out),
 		}})
 	})
-	return saved, notFound(err)
+	if err != nil {
+		return saved, notFound(err)
+	}
+	return saved, g.corrected(ctx, saved)
 }
 
 // DeleteMailbox deletes a mailbox. Admins only.
@@ -145,6 +148,8 @@ type MailboxInfo struct {
 	groups.Mailbox
 	Status  mailbox.Status
 	Running bool // a sync of this mailbox runs in this process
+
+	CannotSend string // why no mail can leave, and what to do; "" when nothing is known of that
 }
 
 // ListMailboxes returns all mailboxes. Admins only.
@@ -158,7 +163,7 @@ func (g *Gateway) ListMailboxes(ctx context.Context, a Actor) ([]MailboxInfo, er
 	}
 	infos := make([]MailboxInfo, 0, len(all))
 	for _, m := range all {
-		info := MailboxInfo{Mailbox: m}
+		info := MailboxInfo{Mailbox: m, CannotSend: g.cannotSend(ctx, m)}
 		if g.MailboxStatus != nil {
 			info.Status, info.Running = g.MailboxStatus(m.ID)
 		}

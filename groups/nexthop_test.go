@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealgate/sealgate/migrations/dbtest"
 	"gorm.io/gorm"
@@ -97,7 +98,7 @@ func TestTokensAreSealedAndReplaced(t *testing.T) {
 			return n
 		}
 		for _, text := range []string{"first", "second"} {
-			err := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, m.ID, []byte(text)) })
+			err := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, m, []byte(text)) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,16 +107,50 @@ func TestTokensAreSealedAndReplaced(t *testing.T) {
 				t.Errorf("%q, %v, %d sealed objects", tokens, err, sealed())
 			}
 		}
+		before := m
 		m.SMTP = Upstream{Address: "mail.example.org:465", TLS: TLSImplicit}
 		saveMailbox(t, s, m, nil, nil)
 		if tokens, err := s.Tokens(t.Context(), m.ID); err != nil || tokens != nil || sealed() != 0 {
 			t.Errorf("tokens for another server: %q, %v, %d sealed objects", tokens, err, sealed())
 		}
-		if err := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, m.ID, []byte("third")) }); err != nil {
+		late := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, before, []byte("late")) })
+		if !errors.Is(late, errOtherServer) || sealed() != 0 {
+			t.Errorf("tokens that come after another server was set: %v, %d sealed objects", late, sealed())
+		}
+		if err := db.Transaction(func(tx *gorm.DB) error { return s.SaveTokens(t.Context(), tx, m, []byte("third")) }); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Transaction(func(tx *gorm.DB) error { return s.DeleteMailbox(t.Context(), tx, m.ID) }); err != nil || sealed() != 0 {
 			t.Errorf("after the mailbox is gone: %d sealed objects, %v", sealed(), err)
+		}
+	})
+}
+
+// TestOneRenewsAtATime: the next one waits for the end of the renewal, or for the end of its time when its node died.
+func TestOneRenewsAtATime(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		s := sealingStore(t, db)
+		g := saveGroup(t, s, plainGroup("Support"))
+		m := saveMailbox(t, s, Mailbox{GroupID: g.ID, Login: "zammad"}, of("zammad-secret"), nil)
+		begins := func(holder string, at time.Time, want bool) {
+			t.Helper()
+			if got, err := s.BeginRenewal(t.Context(), m.ID, holder, at, time.Minute); err != nil || got != want {
+				t.Errorf("%s begins: %t, %v", holder, got, err)
+			}
+		}
+		begins("one", noon, true)
+		begins("two", noon.Add(59*time.Second), false)
+		begins("two", noon.Add(time.Minute), true)
+		if err := s.EndRenewal(t.Context(), m.ID, "one"); err != nil { // it comes too late, and ends nobody else's
+			t.Fatal(err)
+		}
+		begins("three", noon.Add(time.Minute), false)
+		if err := s.EndRenewal(t.Context(), m.ID, "two"); err != nil {
+			t.Fatal(err)
+		}
+		begins("three", noon.Add(time.Minute), true)
+		if err := db.Transaction(func(tx *gorm.DB) error { return s.DeleteMailbox(t.Context(), tx, m.ID) }); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -171,12 +171,14 @@ type mailboxJSON struct {
 	Connected bool         `json:"connected"`
 	LastSync  *time.Time   `json:"last_sync,omitempty"`
 	Problem   string       `json:"problem,omitempty"`
+
+	CannotSend string `json:"cannot_send,omitempty" doc:"Why no mail can leave, and what to do; missing when nothing is known of that."`
 }
 
 func mailboxJSONOf(m gateway.MailboxInfo) mailboxJSON {
 	return mailboxJSON{
 		ID: m.ID, GroupID: m.GroupID, Login: m.Login, IMAP: upstreamJSONOf(m.IMAP), SMTP: upstreamJSONOf(m.SMTP), Out: outJSONOf(m.Out),
-		Running: m.Running, Connected: m.Status.Connected, LastSync: timeOrNil(m.Status.LastSync), Problem: m.Status.Problem,
+		Running: m.Running, Connected: m.Status.Connected, LastSync: timeOrNil(m.Status.LastSync), Problem: m.Status.Problem, CannotSend: m.CannotSend,
 	}
 }
 

@@ -113,13 +113,16 @@ func (v *visit) queueConcerns(p *overviewPage) error {
 	return nil
 }
 
-// adminConcerns are mailboxes that do not sync and certificates that end soon.
+// adminConcerns are mailboxes that do not send or sync, and certificates that end soon.
 func (v *visit) adminConcerns(p *overviewPage) error {
 	mailboxes, err := v.Gateway.ListMailboxes(v.r.Context(), v.actor())
 	if err != nil {
 		return err
 	}
 	for _, m := range mailboxes {
+		if m.CannotSend != "" {
+			p.Concerns = append(p.Concerns, concern{"bad", "No mail leaves through mailbox " + m.Login + ": " + sentence(m.CannotSend), "Look at the mailbox", mailboxPath(m.Mailbox)})
+		}
 		if m.Status.Problem != "" {
 			p.Concerns = append(p.Concerns, concern{"bad", "Mailbox " + m.Login + ": " + sentence(m.Status.Problem), "Look at the mailbox", mailboxPath(m.Mailbox)})
 		}

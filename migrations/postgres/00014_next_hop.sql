@@ -10,6 +10,13 @@ ALTER TABLE mailboxes ADD COLUMN out_login TEXT NOT NULL DEFAULT 'password';
 ALTER TABLE mailboxes ADD COLUMN out_oauth TEXT NOT NULL DEFAULT '';
 ALTER TABLE mailboxes ADD COLUMN token_version INTEGER NOT NULL DEFAULT 0;
 
+-- Who renews a mailbox's OAuth tokens now: two nodes that use one refresh token at once look like a thief.
+CREATE TABLE token_renewals (
+  mailbox_id TEXT   NOT NULL PRIMARY KEY REFERENCES mailboxes (id) ON DELETE CASCADE,
+  holder     TEXT   NOT NULL,
+  until_ms   BIGINT NOT NULL
+);
+
 -- MTA-STS policies of domains (RFC 8461): they must survive a restart, or each restart trusts the DNS anew.
 CREATE TABLE mta_sts_policies (
   domain      TEXT   NOT NULL PRIMARY KEY,
@@ -22,6 +29,7 @@ CREATE TABLE mta_sts_policies (
 
 -- +goose Down
 DROP TABLE mta_sts_policies;
+DROP TABLE token_renewals;
 ALTER TABLE mailboxes DROP COLUMN token_version;
 ALTER TABLE mailboxes DROP COLUMN out_oauth;
 ALTER TABLE mailboxes DROP COLUMN out_login;
