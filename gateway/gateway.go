@@ -95,6 +95,7 @@ type Gateway struct {
 	ways       ways
 	accesses   accesses
 	presenteds presenteds
+	loop       loopKey
 }
 
 // ActorOf returns the actor that a user is.

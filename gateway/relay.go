@@ -63,11 +63,11 @@ func (o *outwards) Recipient(_ context.Context, to submission.ForwardPath) error
 func (o *outwards) Message(ctx context.Context, message []byte) (string, []error) {
 	summary, err := pgpmime.Summarize(message)
 	if err != nil || len(summary.From) != 1 {
-		return o.passOn(ctx, message)
+		return o.passOn(ctx, message, message)
 	}
 	group, err := o.Groups.GroupBySender(ctx, summary.From[0])
 	if errors.Is(err, groups.ErrNotFound) {
-		return o.passOn(ctx, message)
+		return o.passOn(ctx, message, message)
 	}
 	if err != nil {
 		return "", []error{fmt.Errorf("relay: find group: %w", err)}
@@ -85,6 +85,9 @@ func (o *outwards) Message(ctx context.Context, message []byte) (string, []error
 func (o *outwards) send(ctx context.Context, a Actor, l letter) (err error) {
 	if l.summary.Received > maxHops {
 		return tooManyHops()
+	}
+	if l.rounds, err = o.roundsOf(ctx, l.message, l.summary.MessageID); err != nil {
+		return err
 	}
 	if l.mailbox, err = o.outboundMailbox(ctx, l.group); err != nil {
 		return &submission.Refusal{Code: 451, Enhanced: [3]int{4, 3, 5}, Sentence: oneLine(err.Error()), Cause: err}
@@ -123,13 +126,13 @@ func (i *inwards) Recipient(ctx context.Context, to submission.ForwardPath) erro
 // Message implements submission.Passage.
 func (i *inwards) Message(ctx context.Context, message []byte) (string, []error) {
 	if i.group.ID == "" {
-		return i.passOn(ctx, message)
+		return i.passOn(ctx, message, message)
 	}
 	opened, domains, err := i.openArrived(ctx, i.group.ID, message)
 	if err != nil {
 		return "", []error{temporary(err)}
 	}
-	words, errs := i.passOn(ctx, opened.Message)
+	words, errs := i.passOn(ctx, opened.Message, message)
 	if !arrived(errs) {
 		return words, errs
 	}
@@ -171,15 +174,20 @@ func (i *inwards) keep(ctx context.Context, original []byte, opened pgpmime.Open
 	return err
 }
 
-// passOn hands a message to the next server as it is, under one more trace field, and tells the neighbour what it said.
-func (p *passing) passOn(ctx context.Context, message []byte) (string, []error) {
+// passOn hands a message to the next server as it is, under one more trace field and marker, and tells the neighbour what it
+// said. came is the message as it arrived.
+func (p *passing) passOn(ctx context.Context, message, came []byte) (string, []error) {
 	if p.way.Next.Address == "" {
 		return "", []error{refuse(550, 1, "no group writes as this sender, and this relay passes nothing else on; add the address to a group")}
 	}
 	if trace(message) > maxHops {
 		return "", []error{tooManyHops()}
 	}
-	o, err := pgpmime.Restore(pgpmime.Clear, append([]byte(p.received()), message...))
+	marker, err := p.nextMarker(ctx, came)
+	if err != nil {
+		return "", []error{temporary(err)}
+	}
+	o, err := pgpmime.Restore(pgpmime.Clear, append([]byte(marker+p.received()), message...))
 	if err != nil {
 		return "", []error{malformed(err)}
 	}

@@ -140,6 +140,7 @@ type letter struct {
 	subject   *string // replaces the message's, nil keeps it
 	sign      groups.Toggle
 	encrypt   groups.Toggle
+	rounds    int                     // how often it has left already
 	also      func(tx *gorm.DB) error // what is written together with it, or nil
 }
 
@@ -152,6 +153,9 @@ func (g *Gateway) readLetter(ctx context.Context, m groups.Mailbox, s submission
 	}
 	if l.summary.Received > maxHops {
 		return l, tooManyHops()
+	}
+	if l.rounds, err = g.roundsOf(ctx, s.Message, l.summary.MessageID); err != nil {
+		return l, err
 	}
 	if l.group, err = g.Groups.Group(ctx, m.GroupID); err != nil {
 		return l, fmt.Errorf("find group: %w", err)
@@ -291,6 +295,9 @@ func (g *Gateway) commit(ctx context.Context, a Actor, l letter, p Plan, message
 		return fmt.Errorf("make a sealing key ready: %w", err)
 	}
 	if err := g.signForDomain(ctx, l.summary.From[0], copies); err != nil {
+		return err
+	}
+	if err := g.mark(ctx, l, messageID, copies); err != nil {
 		return err
 	}
 	if err := g.fits(l.mailbox, copies); err != nil {

@@ -22,14 +22,15 @@ func unsendable(e Envelope, o pgpmime.Outgoing) string {
 	return ""
 }
 
-// signatureFields tells whether s is nothing but DKIM-Signature fields.
+// signatureFields tells whether s is nothing but DKIM-Signature fields and our marker against loops.
 func signatureFields(s string) bool {
 	if s == "" {
 		return true
 	}
 	lines := strings.SplitAfter(s, "\r\n")
 	for i, l := range lines[:len(lines)-1] {
-		begins, goesOn := strings.HasPrefix(l, "DKIM-Signature: "), i > 0 && (l[0] == ' ' || l[0] == '\t')
+		begins := strings.HasPrefix(l, "DKIM-Signature: ") || strings.HasPrefix(l, "Sealgate-Loop: ")
+		goesOn := i > 0 && (l[0] == ' ' || l[0] == '\t')
 		if !begins && !goesOn || strings.TrimSpace(l) == "" {
 			return false
 		}

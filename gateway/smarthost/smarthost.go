@@ -63,7 +63,7 @@ type Envelope struct {
 	RequireTLS  bool // RFC 8689: only verified TLS, and only to servers that promise the same
 	EnvID       string
 	Ret         string
-	Signatures  string // DKIM-Signature fields that go in front of the message, each ending in CRLF
+	Signatures  string // fields that go in front of the message, each ending in CRLF: DKIM-Signature, and our marker against loops
 }
 
 // Recipient is one forward-path with its RFC 3461 parameters.

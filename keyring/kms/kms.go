@@ -34,6 +34,7 @@ const (
 	SecretKey  Kind = "secret-key" // an OpenPGP secret key
 	Credential Kind = "credential" // a mailbox's upstream passwords
 	Token      Kind = "token"      // a mailbox's OAuth tokens
+	LoopKey    Kind = "loop-key"   // the key of the markers against mail loops
 	Revocation Kind = "revocation" // a revocation certificate of one of our keys, made in advance
 	DKIMKey    Kind = "dkim-key"   // a key that signs for a domain of ours
 )
