@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"mime/quotedprintable"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,7 +144,7 @@ func (r report) status() []byte {
 	for _, n := range r.notices {
 		b.WriteString("\r\n")
 		if kind, address, ok := strings.Cut(n.Recipient.ORcpt, ";"); ok {
-			field(&b, "Original-Recipient", r.typed(ascii(kind), address))
+			field(&b, "Original-Recipient", r.typed(strings.ToLower(ascii(kind)), address))
 		}
 		field(&b, "Final-Recipient", r.typed("rfc822", n.Recipient.Address))
 		field(&b, "Action", string(n.Action))
@@ -152,13 +153,23 @@ func (r report) status() []byte {
 			field(&b, "Remote-MTA", "dns; "+ascii(n.Result.Host))
 		}
 		if n.Result.Reply != "" {
-			field(&b, "Diagnostic-Code", "smtp; "+ascii(n.Result.Reply))
+			field(&b, "Diagnostic-Code", diagnosis(n.Result.Reply))
 		}
 		if n.Action == queue.ActionDelayed {
 			field(&b, "Will-Retry-Until", n.Until.UTC().Format(time.RFC1123Z))
 		}
 	}
 	return b.Bytes()
+}
+
+// diagnosis is a reply with its type: SMTP's begin with a reply code, others are words of ours.
+func diagnosis(reply string) string {
+	reply = ascii(reply)
+	code, _, _ := strings.Cut(strings.Replace(reply, "-", " ", 1), " ")
+	if n, err := strconv.Atoi(code); err == nil && len(code) == 3 && n >= 200 && n < 600 {
+		return "smtp; " + reply
+	}
+	return "X-Sealgate; " + reply
 }
 
 // typed writes an address with its type. What is not ASCII stands as it is, or where the notification is 7-bit as
