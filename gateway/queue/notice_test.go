@@ -121,15 +121,15 @@ func TestLateMailIsToldOfAndGivenUpWithoutAnAttempt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
 		h := newHouse(t, db)
 		h.byDomain(map[string]func(context.Context) queue.Result{"dead.test": dead})
+		for range 20 {
+			h.put(letter("first@dead.test"))
+		}
 		h.run()
-		first := h.put(letter("first@dead.test"))
-		h.waitFor(first, queue.Pending, 1)
 		h.failures("dead.test", 1)
-		for failures := 1; failures < 8; { // until the rest is long
+		for failures := 2; failures <= 8; failures++ { // until the rest is long
 			r, _ := h.rest("dead.test")
 			h.clock.forward(r.Until.Sub(h.clock.Now()))
-			h.change(h.Retry, first)
-			failures++
+			h.Wake()
 			h.failures("dead.test", failures)
 		}
 		waits := letter("a@dead.test")
