@@ -41,9 +41,10 @@ type hop struct {
 	got    []string // recipients
 }
 
-func startHop(t *testing.T) *hop {
+// startHop starts one with a certificate for localhost and these names.
+func startHop(t *testing.T, names ...string) *hop {
 	t.Helper()
-	h := &hop{tls: bed.NewAuthority(t)}
+	h := &hop{tls: bed.NewAuthority(t, names...)}
 	pair, err := tls.X509KeyPair(h.tls.CertPEM, h.tls.KeyPEM)
 	if err != nil {
 		t.Fatal(err)
