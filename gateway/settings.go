@@ -244,6 +244,9 @@ func (g *Gateway) hopOf(ctx context.Context, m groups.Mailbox) (smarthost.Hop, e
 	if err != nil {
 		return smarthost.Hop{}, err
 	}
+	if m.SMTP.Username == "" && m.Out.Login != groups.LoginPresented {
+		return hop, nil // nobody logs in
+	}
 	c, err := g.Groups.Credentials(ctx, m.ID)
 	if err != nil {
 		return smarthost.Hop{}, fmt.Errorf("open credentials of mailbox %s: %w", m.ID, err)
