@@ -75,7 +75,7 @@ func TestCommandLineDoesWhatThePageDoes(t *testing.T) {
 				"the chain is whole": {"activity", "verify"},
 				`"act":"key.`:        {"activity", "export"},
 				"Support":            {"group", "list"},
-				hop.address:         {"mailbox", "list"},
+				hop.address:          {"mailbox", "list"},
 				"agnes":              {"user", "list"},
 				"sg_":                {"user", "token", "agnes"},
 				"sign with    yes":   {"key", "show", fingerprint},
