@@ -128,6 +128,7 @@ func (d *doctor) checkParts(ctx context.Context, c config) {
 	d.checkSetUp(ctx, p)
 	d.checkHealth(ctx, p)
 	d.checkMailboxes(ctx, p)
+	d.checkQueue(ctx, p)
 	d.checkDKIM(ctx, p)
 	n, err := p.gateway.VerifyActivity(ctx, cli)
 	d.result("activity", fmt.Sprintf("%d entries, the chain is whole", n), err)

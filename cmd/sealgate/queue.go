@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -116,4 +117,24 @@ type queueDelete struct {
 // Run deletes.
 func (c *queueDelete) Run(s *session) error {
 	return s.with(func(p *parts) error { return p.gateway.DeleteQueued(s.ctx, cli, c.ID, c.Reason) })
+}
+
+// checkQueue names what cannot be reached while mail waits for it.
+func (d *doctor) checkQueue(ctx context.Context, p *parts) {
+	resting, err := p.gateway.RestingDestinations(ctx, cli)
+	if err != nil {
+		d.wrong("queue", err.Error())
+		return
+	}
+	unreached := 0
+	for _, r := range resting {
+		if r.Waiting > 0 {
+			unreached++
+			d.wrong("queue", fmt.Sprintf("%s cannot be reached since %s, and mail waits for it (recipients: %d): %s",
+				r.Destination, r.Since.UTC().Format(time.RFC3339), r.Waiting, r.Reason))
+		}
+	}
+	if unreached == 0 {
+		d.well("queue", "nothing waits for a mail server that cannot be reached")
+	}
 }
