@@ -41,10 +41,10 @@ func TestMailGoesToTheServersOfDomains(t *testing.T) {
 	if got := fmt.Sprint(red.arrived(), blue.arrived()); got != "[ann@red.test cy@red.test] [bob@blue.test]" {
 		t.Errorf("arrived: %s", got)
 	}
-	if results[0].Host != "mx.red.test" || results[0].Destination != "red.test" {
+	if results[0].Host != "mx.red.test" || results[0].Destination != "red.test (opportunistic)" {
 		t.Errorf("result: %+v", results[0])
 	}
-	for address, want := range map[string]string{"ann@Red.test": "red.test", "bob@bücher.test": "xn--bcher-kva.test"} {
+	for address, want := range map[string]string{"ann@Red.test": "red.test (opportunistic)", "bob@bücher.test": "xn--bcher-kva.test (opportunistic)"} {
 		if got := h.DestinationOf(t.Context(), queue.Message{MailboxID: h.box.ID}, address); got != want {
 			t.Errorf("destination of %s: %q", address, got)
 		}

@@ -77,7 +77,7 @@ func canonicalPins(m groups.Mailbox) (groups.Mailbox, error) {
 // ways remembers how mailboxes send: a hint, which every submission and every delivery renews.
 type ways struct {
 	mu     sync.Mutex
-	of     map[string]string // fixedDestination by mailbox id
+	of     map[string]string // wayOf by mailbox id
 	limits map[string]int64  // the largest message that the mailbox's server takes, in bytes
 }
 
@@ -87,10 +87,10 @@ func (w *ways) remember(m groups.Mailbox) {
 	if w.of == nil {
 		w.of = map[string]string{}
 	}
-	if w.of[m.ID] != fixedDestination(m) {
+	if w.of[m.ID] != wayOf(m) {
 		delete(w.limits, m.ID)
 	}
-	w.of[m.ID] = fixedDestination(m)
+	w.of[m.ID] = wayOf(m)
 }
 
 // learn notes what a mailbox's server said of itself. The servers of domains are many, and each says its own.
@@ -136,15 +136,12 @@ func tooLarge(size, limit int64) *submission.Refusal {
 // is one destination.
 func (g *Gateway) DestinationOf(_ context.Context, m queue.Message, address string) string {
 	g.ways.mu.Lock()
-	server, known := g.ways.of[m.MailboxID]
+	way, known := g.ways.of[m.MailboxID]
 	g.ways.mu.Unlock()
 	if !known {
 		return ""
 	}
-	if server == "" {
-		return smarthost.Route{Exchanges: &smarthost.Exchanges{}}.Key(address)
-	}
-	return server
+	return wayTo(way, address)
 }
 
 // checkNextHop connects to the server that a mailbox sends through, and says in one sentence what does not work. Where mail

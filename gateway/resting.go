@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sealgate/sealgate/gateway/queue"
+	"github.com/sealgate/sealgate/gateway/smarthost"
 	"github.com/sealgate/sealgate/groups"
 )
 
@@ -14,13 +16,34 @@ type Resting struct {
 	Waiting int64
 }
 
-// fixedDestination names where the mail of a mailbox goes that sends through one server, "" for one that sends to the servers
-// of each domain. With a login the mailbox is part of the name: what is wrong with one login stops nobody else.
-func fixedDestination(m groups.Mailbox) string {
-	if m.SMTP.Address != "" && (m.SMTP.Username != "" || m.Out.Login == groups.LoginOAuth || m.Out.Login == groups.LoginPresented) {
+// anyDomain stands in a way for the domain of the recipient.
+const anyDomain = "*"
+
+// wayOf names where the mail of a mailbox goes: one server, or the servers of each domain. What can be wrong for one mailbox
+// alone is part of the name, so that it stops nobody else: with a login the mailbox, with a policy of its own the policy.
+func wayOf(m groups.Mailbox) string {
+	switch {
+	case m.Out.Route == groups.Exchanges && m.Out.Policy != "" && m.Out.Policy != string(smarthost.Auto):
+		return anyDomain + " (" + m.Out.Policy + ")"
+	case m.Out.Route == groups.Exchanges:
+		return anyDomain
+	case m.SMTP.Username != "" || m.Out.Login == groups.LoginOAuth || m.Out.Login == groups.LoginPresented:
 		return m.SMTP.Address + " as " + m.Login
 	}
 	return m.SMTP.Address
+}
+
+// wayTo is the destination of an address on a way; "" when the address has no domain to send to.
+func wayTo(way, address string) string {
+	rest, byDomain := strings.CutPrefix(way, anyDomain)
+	if !byDomain {
+		return way
+	}
+	domain := smarthost.Route{Exchanges: &smarthost.Exchanges{}}.Key(address)
+	if domain == "" {
+		return ""
+	}
+	return domain + rest
 }
 
 // RestingDestinations returns the destinations that could not be reached and rest, or that something waits for, by name.

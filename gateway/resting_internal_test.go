@@ -6,17 +6,27 @@ import (
 	"github.com/sealgate/sealgate/groups"
 )
 
-// A login that is refused must not stop other mailboxes that send through the same server.
+// What is wrong for one mailbox alone, its login or its policy, must not stop others that send to the same server.
 func TestDestinationsOfMailboxes(t *testing.T) {
-	for want, m := range map[string]groups.Mailbox{
-		"":                           {Login: "a", Out: groups.NextHop{Route: groups.Exchanges}},
-		"mail.test:25":               {Login: "a", SMTP: groups.Upstream{Address: "mail.test:25"}},
-		"mail.test:587 as support":   {Login: "support", SMTP: groups.Upstream{Address: "mail.test:587", Username: "u"}},
-		"mail.test:587 as billing":   {Login: "billing", SMTP: groups.Upstream{Address: "mail.test:587"}, Out: groups.NextHop{Login: groups.LoginPresented}},
-		"mail.test:587 as marketing": {Login: "marketing", SMTP: groups.Upstream{Address: "mail.test:587"}, Out: groups.NextHop{Login: groups.LoginOAuth}},
+	hop := func(login, address, username string, out groups.NextHop) groups.Mailbox {
+		return groups.Mailbox{Login: login, SMTP: groups.Upstream{Address: address, Username: username}, Out: out}
+	}
+	for _, c := range []struct {
+		mailbox groups.Mailbox
+		address string
+		want    string
+	}{
+		{hop("a", "mail.test:25", "", groups.NextHop{}), "ann@Red.test", "mail.test:25"},
+		{hop("support", "mail.test:587", "u", groups.NextHop{}), "ann@red.test", "mail.test:587 as support"},
+		{hop("billing", "mail.test:587", "", groups.NextHop{Login: groups.LoginPresented}), "ann@red.test", "mail.test:587 as billing"},
+		{hop("sales", "mail.test:587", "", groups.NextHop{Login: groups.LoginOAuth}), "ann@red.test", "mail.test:587 as sales"},
+		{hop("a", "", "", groups.NextHop{Route: groups.Exchanges}), "ann@Red.test", "red.test"},
+		{hop("a", "", "", groups.NextHop{Route: groups.Exchanges, Policy: "auto"}), "bob@bücher.test", "xn--bcher-kva.test"},
+		{hop("a", "", "", groups.NextHop{Route: groups.Exchanges, Policy: "verified"}), "ann@red.test", "red.test (verified)"},
+		{hop("a", "", "", groups.NextHop{Route: groups.Exchanges, Policy: "verified"}), "ann", ""},
 	} {
-		if got := fixedDestination(m); got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if got := wayTo(wayOf(c.mailbox), c.address); got != c.want {
+			t.Errorf("%s from %+v: %q, want %q", c.address, c.mailbox.Out, got, c.want)
 		}
 	}
 }
