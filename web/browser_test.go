@@ -244,7 +244,7 @@ func (b *bench) furnish() map[string]string {
 		"overview": "/", "compose": "/compose?to=" + customer + ",nobody@example.test&subject=Hello", "articles": "/articles", "article": "/articles/" + id,
 		"queue": "/queue", "keyring": "/keyring", "import": "/keyring/import", "waiting": "/keyring/waiting", "rules": "/keyring/rules", "certificate-waiting": "/keyring/" + waiting, "discovery": "/discovery",
 		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "manage": "/keyring/" + b.certificateOf(support).Fingerprint + "/manage", "revoke": "/keyring/" + b.certificateOf(support).Fingerprint + "/revoke", "forecast": "/keyring/forecast", "certificate": "/keyring/" + certificate,
-		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]),
+		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]), "mailbox-code": b.asksForACode(g),
 		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test", "public-revoked": "/keys/old@desk.test",
 		"upload":   "/keyring/" + b.certificateOf(support).Fingerprint + "/upload",
 		"dkim":     "/dkim", "dkim-delete": "/dkim/desk.test/m-ed25519/delete",
