@@ -56,13 +56,16 @@ func (g *Gateway) RestingDestinations(ctx context.Context, a Actor) ([]Resting, 
 	if err != nil {
 		return nil, fmt.Errorf("destinations: %w", err)
 	}
-	all := make([]Resting, 0, len(rests))
+	if len(rests) == 0 {
+		return nil, nil
+	}
+	waiting, err := g.Queue.Waiting(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("destinations: %w", err)
+	}
+	var all []Resting
 	for _, r := range rests {
-		n, err := g.Queue.Waiting(ctx, r.Destination)
-		if err != nil {
-			return nil, fmt.Errorf("destinations: %w", err)
-		}
-		if n > 0 || g.Now().Before(r.Until) {
+		if n := waiting[r.Destination]; n > 0 || g.Now().Before(r.Until) {
 			all = append(all, Resting{r, n})
 		}
 	}

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 
 	"github.com/sealgate/sealgate/gateway"
 	"github.com/sealgate/sealgate/gateway/queue"
@@ -12,7 +14,8 @@ type queuePage struct {
 	All         bool   // also copies that are done
 	Destination string // only what waits for it
 	Messages    []queueRow
-	Resting     []gateway.Resting // for admins
+	Resting     []gateway.Resting // for admins, those that most waits for
+	MoreResting int               // that are not shown
 }
 
 type queueRow struct {
@@ -23,8 +26,11 @@ type queueRow struct {
 	Rests map[string]queue.Rest // of destinations that it waits for
 }
 
-// shownQueue is how many copies the queue's page lists.
-const shownQueue = 200
+// How many copies, and how many destinations that cannot be reached, the queue's page lists.
+const (
+	shownQueue   = 200
+	shownResting = 50
+)
 
 func queueList(v *visit) error {
 	asked := v.r.URL.Query()
@@ -38,9 +44,13 @@ func queueList(v *visit) error {
 		return err
 	}
 	if v.user.Role == groups.Admin {
-		if p.Resting, err = v.Gateway.RestingDestinations(v.r.Context(), v.actor()); err != nil {
+		resting, err := v.Gateway.RestingDestinations(v.r.Context(), v.actor())
+		if err != nil {
 			return err
 		}
+		slices.SortStableFunc(resting, func(a, b gateway.Resting) int { return cmp.Compare(b.Waiting, a.Waiting) })
+		p.Resting = resting[:min(len(resting), shownResting)]
+		p.MoreResting = len(resting) - len(p.Resting)
 	}
 	all, err := v.Gateway.ListGroups(v.r.Context(), v.actor())
 	if err != nil {

@@ -110,8 +110,8 @@ func TestADestinationThatCannotBeReachedRestsAsAWhole(t *testing.T) {
 		eventually(t, func() bool {
 			h.clock.forward(time.Minute)
 			h.Wake()
-			n, err := h.Waiting(t.Context(), "dead.test")
-			return err == nil && n == 0
+			waiting, err := h.Waiting(t.Context())
+			return err == nil && waiting["dead.test"] == 0
 		}, func() any { return h.triedAt("dead.test") })
 		if _, resting := h.rest("dead.test"); resting {
 			t.Error("a destination that was reached rests")

@@ -28,7 +28,7 @@ func TestStatementsUseTheirIndexes(t *testing.T) {
 			{"a copy's recipients", sqlRecipients, []any{"m00001"}, []string{"queue_recipients_queue"}},
 			{"ended leases", "SELECT DISTINCT queue_id FROM queue_recipients WHERE state = 'sending' AND lease_until_ms <= ? LIMIT 100", []any{now}, []string{"queue_recipients_lease"}},
 			{"the depth", sqlDepth, nil, []string{"queue_recipients_open"}},
-			{"what waits at one destination", sqlWaitingAt, []any{"d7.test"}, []string{"queue_recipients_open"}},
+			{"what waits where", sqlWaitingAt, nil, []string{"queue_recipients_open"}},
 			{"a list", "SELECT DISTINCT r.queue_id FROM queue_recipients AS r WHERE r.finished_ms = 0 ORDER BY r.queue_id DESC LIMIT 200", nil, []string{"queue_recipients_open", "queue_recipients_queue"}},
 		} {
 			t.Run(c.name, func(t *testing.T) {

@@ -190,16 +190,23 @@ func (q *Queue) Depth(ctx context.Context) (n int64, oldest time.Duration, err e
 	return found.N, max(0, q.Now().Sub(time.UnixMilli(created))), nil
 }
 
-// Waiting counts the unfinished recipients of one destination.
-func (q *Queue) Waiting(ctx context.Context, destination string) (n int64, err error) {
-	err = q.DB.WithContext(ctx).Raw(sqlWaitingAt, destination).Scan(&n).Error
-	if err != nil {
-		return 0, fmt.Errorf("measure queue: %w", err)
+// Waiting counts the unfinished recipients of each destination.
+func (q *Queue) Waiting(ctx context.Context) (map[string]int64, error) {
+	var counts []struct {
+		Destination string
+		N           int64
 	}
-	return n, nil
+	if err := q.DB.WithContext(ctx).Raw(sqlWaitingAt).Scan(&counts).Error; err != nil {
+		return nil, fmt.Errorf("measure queue: %w", err)
+	}
+	waiting := map[string]int64{}
+	for _, c := range counts {
+		waiting[c.Destination] = c.N
+	}
+	return waiting, nil
 }
 
 const (
 	sqlDepth     = "SELECT COUNT(*) AS n, MIN(queue_id) AS first FROM queue_recipients WHERE finished_ms = 0"
-	sqlWaitingAt = "SELECT COUNT(*) FROM queue_recipients WHERE destination = ? AND finished_ms = 0"
+	sqlWaitingAt = "SELECT destination, COUNT(*) AS n FROM queue_recipients WHERE finished_ms = 0 GROUP BY destination"
 )
