@@ -197,6 +197,10 @@ func (g *Gateway) CheckMailbox(ctx context.Context, a Actor, id string) ([]strin
 			problems = append(problems, err.Error())
 		}
 	}
+	words := g.cannotSend(ctx, m) // what a server that is down would hide
+	if words != "" && !strings.Contains(strings.Join(problems, "\n"), words) {
+		problems = append(problems, words)
+	}
 	return problems, nil
 }
 

@@ -90,6 +90,7 @@ func TestAPersonGrantsAccessOnThePage(t *testing.T) {
 
 	b.refuses(oauth.Tokens{Refused: "the token server no longer grants access; somebody must agree to the access again"})
 	v.get(path).says(t, http.StatusOK, "Needs a person", "somebody must agree to the access again", "no account gets locked")
+	v.submit(path, path+"/check", url.Values{}).says(t, http.StatusOK, "SMTP 127.0.0.1:1", `the token server no longer grants access; somebody must`)
 	v.get("/").says(t, http.StatusOK, "No mail leaves through mailbox support: The token server no longer grants access")
 	v.submit(path, path+"/token", url.Values{"refresh_token": {"canary-typed"}}).says(t, http.StatusOK, "The token is stored", "Not used yet")
 	if page := v.get("/").body; strings.Contains(page, "No mail leaves") {

@@ -238,6 +238,7 @@ func (d *doctor) checkMailboxes(ctx context.Context, p *parts) {
 		}
 		if err == nil && len(problems) == 0 {
 			d.well("mailbox", m.Login)
+			d.checkDANE(p, m)
 		}
 	}
 }

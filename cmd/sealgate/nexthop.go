@@ -158,3 +158,10 @@ func (s *session) withMailbox(login string, do func(*parts, groups.Mailbox) erro
 		return do(p, m)
 	})
 }
+
+// checkDANE says that a policy asks for less than it could.
+func (d *doctor) checkDANE(p *parts, m groups.Mailbox) {
+	if m.Out.Route == groups.Exchanges && m.Out.Policy == "auto" && !p.gateway.Resolver.Validating {
+		d.note("mailbox", m.Login+": DANE is never looked at, because no name server is known to validate DNSSEC; see dns.validating")
+	}
+}
