@@ -45,7 +45,7 @@ func TestImportsRunDownTheHouse(t *testing.T) {
 			layerOf[name] = n
 		}
 	}
-	testOnly := map[string]bool{"gateway/bed": true, "migrations/dbtest": true, "gateway/smarthost/resolve/dnstest": true}
+	testOnly := map[string]bool{"gateway/bed": true, "gateway/bed/disk": true, "migrations/dbtest": true, "gateway/smarthost/resolve/dnstest": true}
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...") {
 		fields := strings.Fields(line)
 		from := strings.TrimPrefix(fields[0], module)
