@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	gormlite "gorm.io/driver/sqlite"
@@ -43,14 +44,46 @@ func openSQLite(ctx context.Context, path string) (*gorm.DB, error) {
 	if err != nil {
 		return nil, fileProblem(path, err)
 	}
-	db, err := open(dialector{&gormlite.Dialector{Conn: sql.OpenDB(remembering{connector})}})
+	pool := sql.OpenDB(remembering{connector})
+	if err := turnToWAL(ctx, pool); err != nil {
+		return nil, errors.Join(fileProblem(path, err), pool.Close())
+	}
+	db, err := open(dialector{&gormlite.Dialector{Conn: pool}})
 	if err != nil {
-		return nil, fileProblem(path, err)
+		return nil, errors.Join(fileProblem(path, err), pool.Close())
 	}
 	if err := migrateSQLite(ctx, db); err != nil {
 		return nil, errors.Join(fileProblem(path, err), Close(db))
 	}
 	return db, nil
+}
+
+// Times of the first connection.
+const (
+	walWait  = 10 * time.Second
+	walAgain = 20 * time.Millisecond
+)
+
+// turnToWAL makes the first connection. It turns a new file to write-ahead logging, and where several processes do that at
+// once, SQLite tells all but one that the file is busy, without waiting.
+func turnToWAL(ctx context.Context, pool *sql.DB) error {
+	end, again := time.NewTimer(walWait), time.NewTicker(walAgain)
+	defer end.Stop()
+	defer again.Stop()
+	for {
+		err := pool.PingContext(ctx)
+		var failed *sqlite.Error
+		if !errors.As(err, &failed) || failed.Code()&0xff != lite.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-end.C:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // prepareFile makes the folder and the file, and finds out whether the file can be written before SQLite does,
