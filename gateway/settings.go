@@ -131,7 +131,10 @@ func (g *Gateway) SaveMailbox(ctx context.Context, a Actor, r MailboxRequest) (g
 	if err != nil {
 		return saved, notFound(err)
 	}
-	return saved, g.corrected(ctx, saved)
+	if err := g.corrected(ctx, saved); err != nil {
+		g.Log.WarnContext(ctx, "the mailbox is saved, and its OAuth access is not tried again", "mailbox", saved.ID, "error", err)
+	}
+	return saved, nil
 }
 
 // DeleteMailbox deletes a mailbox. Admins only.
