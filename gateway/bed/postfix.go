@@ -64,3 +64,14 @@ func (p *Postfix) Queue(t testing.TB) string {
 	}
 	return string(out)
 }
+
+// Proxy makes what comes in from this machine pass through another server before Postfix answers for it
+// (smtpd_proxy_filter).
+func (p *Postfix) Proxy(t testing.TB, through string) {
+	t.Helper()
+	for _, command := range [][]string{{"postconf", "-c", p.Dir, "-P", p.Inside + "/inet/smtpd_proxy_filter=" + through}, {"postfix", "-c", p.Dir, "reload"}} {
+		if out, err := exec.Command(find(command[0]), command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command[0], err, out)
+		}
+	}
+}
