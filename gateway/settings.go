@@ -119,6 +119,9 @@ func (g *Gateway) SaveMailbox(ctx context.Context, a Actor, r MailboxRequest) (g
 	if r.Mailbox, err = canonicalPins(r.Mailbox); err != nil {
 		return groups.Mailbox{}, err
 	}
+	if r.Credentials, err = g.usedCredentials(ctx, r); err != nil {
+		return groups.Mailbox{}, err
+	}
 	err = g.DB.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var err error
 		if saved, err = g.Groups.SaveMailbox(ctx, tx, r.Mailbox, r.Password, r.Credentials, g.Now()); err != nil {

@@ -49,6 +49,24 @@ type OAuth struct {
 // Sends tells whether mail can leave through a mailbox.
 func (m Mailbox) Sends() bool { return m.SMTP.Address != "" || m.Out.Route == Exchanges }
 
+// Uses returns those of some credentials that the mailbox logs in with, as it is set now.
+func (m Mailbox) Uses(c Credentials) Credentials {
+	if strings.TrimSpace(m.IMAP.Address) == "" {
+		c.IMAPPassword = ""
+	}
+	smarthost := strings.TrimSpace(m.SMTP.Address) != "" && m.Out.Route != Exchanges
+	if !smarthost || m.SMTP.Username == "" || m.Out.Login != "" && m.Out.Login != LoginPassword {
+		c.SMTPPassword = ""
+	}
+	if !smarthost || m.Out.Login != LoginOAuth {
+		c.ClientSecret = ""
+	}
+	if !smarthost || m.Out.Login != LoginPresented {
+		c.Presented = Presented{}
+	}
+	return c
+}
+
 // choices of NextHop, the default first.
 func routes() []string { return []string{string(Smarthost), string(Exchanges)} }
 
