@@ -3,7 +3,7 @@ GO      ?= go
 RESULTS ?= .cache/results
 SHELL   := /bin/bash
 
-.PHONY: help build demo test peers check test-go test-helpdesk bench fuzz clean
+.PHONY: help build demo test peers check test-go test-helpdesk torture bench fuzz clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -42,6 +42,16 @@ bench: ## Benchmarks of every package, and docs/benchmarks*.md: Sealgate against
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -run '^TestRelayBenchmarksDocument$$' -v ./cmd/sealgate
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestKeyringBenchmarksDocument$$' -v ./web
 	SEALGATE_PEERS=required SEALGATE_WRITE_DOCS=1 $(GO) test -count 1 -timeout 20m -run '^TestQueueBenchmarksDocument$$' -v ./gateway/queue
+
+# Numbers of the long run; a given SEALGATE_TEST_SEED draws the same numbers again.
+SEALGATE_TEST_KILLS  ?= 1000
+SEALGATE_TEST_CUTS   ?= 200
+SEALGATE_TEST_ROUNDS ?= 20
+torture: ## Kill, cut and fill up a gateway a thousand times, audit, and write docs/torture.md.
+	@rm -rf .cache/torture
+	SEALGATE_PEERS=required SEALGATE_TEST_KILLS=$(SEALGATE_TEST_KILLS) SEALGATE_TEST_CUTS=$(SEALGATE_TEST_CUTS) SEALGATE_TEST_ROUNDS=$(SEALGATE_TEST_ROUNDS) SEALGATE_TEST_FIGURES=$(CURDIR)/.cache/torture \
+	  $(GO) test -count 1 -timeout 5h -v -run 'LosesNothing|LoseNothing|LyingDisk|NodesIsKilled|AuditorFinds' ./cmd/sealgate
+	SEALGATE_WRITE_DOCS=1 SEALGATE_TEST_FIGURES=$(CURDIR)/.cache/torture $(GO) test -count 1 -run '^TestTortureDocument$$' ./cmd/sealgate
 
 FUZZTIME ?= 60s
 fuzz: ## Run every fuzz target for FUZZTIME.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,6 +22,9 @@ func TestMain(m *testing.M) {
 		code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 		stop()
 		os.Exit(code)
+	}
+	if err := flag.Set("test.parallel", "8"); err != nil { // the stories of torture wait for leases, not for the processor
+		panic(err)
 	}
 	dbtest.Main(m)
 }

@@ -26,6 +26,7 @@ type nextHop struct {
 	mu     sync.Mutex
 	manner func() manner
 	open   map[net.Conn]bool
+	served int
 }
 
 // manner is how one connection is served: well, or with one misdeed.
@@ -80,6 +81,7 @@ func (h *nextHop) serve(conn net.Conn) {
 	h.mu.Lock()
 	m := h.manner()
 	h.open[conn] = true
+	h.served++
 	h.mu.Unlock()
 	c := &hopConnection{Conn: conn, hop: h, manner: m, in: bufio.NewReader(conn)}
 	c.talk() //nolint:errcheck // every end is expected here

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealgate/sealgate/gateway/queue"
+)
+
+// TestHostileNextHopsLoseNothing: a next hop with a misdeed for each connection, and a well-behaved one now and then.
+func TestHostileNextHopsLoseNothing(t *testing.T) {
+	t.Parallel()
+	chance, auditor, folder := newChance(t), newAuditor(), t.TempDir()
+	database := "sqlite:" + filepath.Join(folder, "sealgate.db")
+	hop := startNextHop(t, auditor)
+	manners, served := hostileManners(), 0
+	hop.behave(func() manner { // called by one connection at a time
+		if served++; chance.below(4) == 0 {
+			return manner{}
+		}
+		return manners[served%len(manners)]
+	})
+	furnish(t, folder, database, hop.address)
+	v := newVictim(t, auditor, folder, database)
+	v.start()
+	senders := &senders{addresses: []string{v.submission}, auditor: auditor, chance: chance, pause: 400 * time.Millisecond}
+	senders.start(t)
+
+	rounds := tortureNumber(t, "SEALGATE_TEST_ROUNDS", 1)
+	for range 20 * rounds {
+		await(t.Context(), time.Second)
+		v.hurry(t)
+	}
+	senders.halt()
+	misdeeds := hop.connections()
+	hop.behave(func() manner { return manner{} })
+	end := time.Now().Add(2 * time.Minute)
+	for auditor.missing() > 0 && time.Now().Before(end) {
+		v.hurry(t)
+		await(t.Context(), time.Second)
+	}
+	v.stop()
+	if misdeeds < len(manners) {
+		t.Errorf("only %d connections for %d manners", misdeeds, len(manners))
+	}
+	report(t, "connections of a hostile next hop", auditor.conclude(t), misdeeds)
+}
+
+// connections counts those that were served so far.
+func (h *nextHop) connections() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.served
+}
+
+// hurry makes due what waits for its next attempt, as a person on the queue's page would.
+func (v *victim) hurry(t *testing.T) {
+	t.Helper()
+	list := must(t, "", "-c", v.config, "queue", "list", "--limit", "500")
+	waiting := []string{string(queue.Pending), string(queue.Uncertain)}
+	var ids []string
+	for line := range strings.Lines(list) {
+		fields := strings.Fields(line)
+		if len(fields) > 3 && slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(waiting, f) }) {
+			ids = append(ids, fields[0])
+		}
+	}
+	for _, id := range slices.Compact(ids) {
+		sealgate(t, "", "-c", v.config, "queue", "retry", id) // it may have left meanwhile
+	}
+}
