@@ -39,9 +39,9 @@ type Access struct {
 	Problem    string           // of the last invitation, else of the last request; "" when there is none
 }
 
-// accessOf returns the source of a mailbox's tokens; another server, other settings or another client secret make a new one.
+// accessOf returns the source of a mailbox's tokens; another server, name, settings or client secret make a new one.
 func (g *Gateway) accessOf(ctx context.Context, m groups.Mailbox, c groups.Credentials) (*access, error) {
-	settings, err := json.Marshal([]any{m.SMTP.Address, m.Out.OAuth, c.ClientSecret})
+	settings, err := json.Marshal([]any{m.GroupID, m.Login, m.SMTP.Address, m.Out.OAuth, c.ClientSecret})
 	if err != nil {
 		return nil, fmt.Errorf("read OAuth settings: %w", err)
 	}
@@ -171,6 +171,8 @@ func (g *Gateway) agreed(ctx context.Context, a *access) error {
 	if err != nil {
 		a.problem = err.Error()
 		e.Outcome, e.Detail["problem"] = activity.Failed, oneLine(err.Error())
+	} else {
+		g.mended(ctx, a.mailbox)
 	}
 	return errors.Join(err, g.change(ctx, e, nil))
 }
@@ -187,16 +189,15 @@ func (g *Gateway) RunAccess(ctx context.Context) error {
 			all.Go(func() {
 				if err := g.agreed(ctx, found); err != nil {
 					g.Log.WarnContext(ctx, "no OAuth access", "error", err)
-					return
 				}
-				g.Queue.Wake()
 			})
 		}
 	}
 }
 
-// corrected has the token server asked again that had refused, because a person saved the mailbox of which it said so.
+// corrected has the servers asked again that had refused, because a person saved the mailbox of which they said so.
 func (g *Gateway) corrected(ctx context.Context, m groups.Mailbox) error {
+	defer g.mended(ctx, m)
 	if m.Out.Login != groups.LoginOAuth {
 		return nil
 	}
@@ -209,6 +210,17 @@ func (g *Gateway) corrected(ctx context.Context, m groups.Mailbox) error {
 		return err
 	}
 	return found.source.Again(ctx)
+}
+
+// mended has mail leave at once that waits for the server of a mailbox. Mail for the servers of domains waits for others too.
+func (g *Gateway) mended(ctx context.Context, m groups.Mailbox) {
+	if m.SMTP.Address == "" {
+		return
+	}
+	if err := g.Queue.Mended(ctx, wayOf(m)); err != nil {
+		g.Log.WarnContext(ctx, "mail waits for a mailbox that somebody mended", "mailbox", m.ID, "error", err)
+	}
+	g.Queue.Wake()
 }
 
 // ReplaceAccess takes a refresh token that a person got elsewhere. Admins only.
@@ -227,6 +239,6 @@ func (g *Gateway) ReplaceAccess(ctx context.Context, a Actor, id, refreshToken s
 	if err := g.change(ctx, e, nil); err != nil {
 		return err
 	}
-	g.Queue.Wake()
+	g.mended(ctx, m)
 	return nil
 }

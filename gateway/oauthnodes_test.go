@@ -144,6 +144,16 @@ func (h *house) holdsNothingOnDisk(word string) {
 	}
 }
 
+// rests makes the way of the house's mailbox rest, as after an attempt that came to nothing.
+func (h *house) rests() {
+	h.t.Helper()
+	way := h.DestinationOf(h.ctx(), queue.Message{MailboxID: h.box.ID}, "ann@example.org")
+	err := h.DB.Exec("INSERT INTO queue_destinations (destination, failures, rest_until_ms, reason, since_ms) VALUES (?, 1, ?, 'no login', 1)", way, noon.Add(time.Hour).UnixMilli()).Error
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // TestACorrectedSecretIsTriedOnce: a client whose secret is wrong is not tried again before a person corrects it.
 func TestACorrectedSecretIsTriedOnce(t *testing.T) {
 	h, to := newHouse(t), startHop(t)
@@ -179,7 +189,11 @@ func TestACorrectedSecretIsTriedOnce(t *testing.T) {
 	wants(queue.OutcomeDeferred, "check the client id, its secret and the scopes", 1)
 	wants(queue.OutcomeDeferred, "check the client id, its secret and the scopes", 1)
 	h.access("needs-person", "check the client id, its secret and the scopes")
+	h.rests()
 	save("canary-right")
+	if rests, err := h.Queue.Rests(t.Context()); err != nil || len(rests) != 0 {
+		t.Errorf("mail still waits for a server that somebody mended: %v, %v", rests, err)
+	}
 	wants(queue.OutcomeRelayed, "", 2)
 	save("canary-right") // a token that works is not thrown away
 	wants(queue.OutcomeRelayed, "", 2)
