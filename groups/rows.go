@@ -31,6 +31,7 @@ type groupRow struct {
 	RetryLongestMS   int64    `gorm:"column:retry_longest_wait_ms"`
 	CreatedMS        int64    `gorm:"column:created_ms"`
 	UpdatedMS        int64    `gorm:"column:updated_ms"`
+	Revision         int64    `gorm:"column:revision"`
 }
 
 // TableName implements gorm's Tabler, as those below.

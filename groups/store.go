@@ -18,6 +18,7 @@ type Store struct {
 	db        *gorm.DB
 	keeper    *kms.Keeper
 	passwords hasher
+	parts     parts
 }
 
 // NewStore returns the store in db whose credentials k seals.
@@ -85,12 +86,15 @@ func createGroup(tx *gorm.DB, g Group) (Group, error) {
 
 func updateGroup(tx *gorm.DB, g Group) (Group, error) {
 	row := rowOfGroup(g)
-	changed := tx.Model(&groupRow{}).Where("id = ?", g.ID).Select("*").Omit("id", "created_ms").Updates(&row)
+	changed := tx.Model(&groupRow{}).Where("id = ?", g.ID).Select("*").Omit("id", "created_ms", "revision").Updates(&row)
 	if changed.Error != nil {
 		return Group{}, fmt.Errorf("save group: %w", changed.Error)
 	}
 	if changed.RowsAffected == 0 {
 		return Group{}, ErrNotFound
+	}
+	if err := tx.Model(&groupRow{}).Where("id = ?", g.ID).Update("revision", gorm.Expr("revision + 1")).Error; err != nil {
+		return Group{}, fmt.Errorf("save group: %w", err)
 	}
 	for _, part := range []any{&addressRow{}, &ruleRow{}} {
 		if err := tx.Where("group_id = ?", g.ID).Delete(part).Error; err != nil {
@@ -166,27 +170,36 @@ func (s *Store) GroupBySender(ctx context.Context, address string) (Group, error
 
 // Groups returns all groups by name, with addresses and rules, in a fixed number of queries.
 func (s *Store) Groups(ctx context.Context) ([]Group, error) {
-	return s.readGroups(ctx, "1 = 1")
+	_, found, err := s.readGroups(ctx, "1 = 1")
+	return found, err
 }
 
 func (s *Store) oneGroup(ctx context.Context, where string, value any) (Group, error) {
-	found, err := s.readGroups(ctx, where, value)
+	var row groupRow
+	if err := s.db.WithContext(ctx).Where(where, value).Take(&row).Error; err != nil {
+		return Group{}, one(err, "read group")
+	}
+	if g, known := s.parts.complete(row); known {
+		return g, nil
+	}
+	rows, found, err := s.readGroups(ctx, where, value)
 	if err != nil {
 		return Group{}, err
 	}
 	if len(found) == 0 {
 		return Group{}, ErrNotFound
 	}
+	s.parts.remember(rows[0], found[0])
 	return found[0], nil
 }
 
 // readGroups reads with three queries, however many groups there are, and at one instant: the level of one moment with
 // the domain rules of another could be weaker than either.
-func (s *Store) readGroups(ctx context.Context, where string, values ...any) ([]Group, error) {
-	var rows []groupRow
+// readGroups returns rows and groups in one order, all as they were at one moment.
+func (s *Store) readGroups(ctx context.Context, where string, values ...any) (rows []groupRow, found []Group, err error) {
 	var addresses []addressRow
 	var rules []ruleRow
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		chosen := tx.Model(&groupRow{}).Select("id").Where(where, values...)
 		return errors.Join(
 			tx.Where(where, values...).Order("name").Find(&rows).Error,
@@ -195,9 +208,9 @@ func (s *Store) readGroups(ctx context.Context, where string, values ...any) ([]
 		)
 	}, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return nil, fmt.Errorf("read groups: %w", err)
+		return nil, nil, fmt.Errorf("read groups: %w", err)
 	}
-	return assemble(rows, addresses, rules), nil
+	return rows, assemble(rows, addresses, rules), nil
 }
 
 func assemble(rows []groupRow, addresses []addressRow, rules []ruleRow) []Group {

@@ -266,3 +266,27 @@ func TestAGroupIsReadAtOneInstant(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsRememberedOfAGroupIsThatOfNow: another process changes addresses and rules; what this one looks up next is new.
+func TestWhatIsRememberedOfAGroupIsThatOfNow(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *gorm.DB) {
+		here, there := NewStore(db, nil), NewStore(db, nil)
+		g := plainGroup("Support")
+		g.Addresses, g.DomainRules = []string{"support@desk.test"}, []DomainRule{{Domain: "court.test", Sign: On, Encrypt: On}}
+		g = saveGroup(t, here, g)
+		for n, s := range []*Store{there, here, there, here} {
+			for _, reader := range []*Store{here, there, here} {
+				got, err := reader.Group(t.Context(), g.ID)
+				if err != nil || !reflect.DeepEqual(got, g) {
+					t.Fatalf("change %d: got %+v, %v, want %+v", n, got, err, g)
+				}
+				got.Addresses[0], got.DomainRules[0].Encrypt = "spoiled", Off // a caller's copy is its own
+			}
+			g.Addresses, g.DomainRules = []string{"support@desk.test", fmt.Sprintf("%d@desk.test", n)}, []DomainRule{{Domain: "court.test", Sign: On, Encrypt: Required}}
+			g = saveGroup(t, s, g)
+		}
+		if _, err := here.GroupBySender(t.Context(), "2@desk.test"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("an address that was taken away: %v", err)
+		}
+	})
+}
