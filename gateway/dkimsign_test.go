@@ -63,7 +63,7 @@ func TestWhatIsSignedInClearIsSevenBit(t *testing.T) {
 	d := h.signsFor("desk.test")
 	h.sent(eightBit)
 	before, after := h.copies()[0], h.copies()[1]
-	if !strings.Contains(before.payload, "Subject: Grüße") || before.Signatures != "" {
+	if !strings.Contains(before.payload, "Subject: Grüße") || strings.Contains(before.Signatures, "DKIM-") {
 		t.Errorf("without a key it left as\n%s", before.payload)
 	}
 	if strings.ContainsFunc(after.payload, func(r rune) bool { return r >= 0x80 }) || !strings.Contains(after.payload, "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=") || after.judged(d) != bothSign {
@@ -81,7 +81,7 @@ func TestOnlyActiveKeysOfTheDomainSign(t *testing.T) {
 	}
 	h.sent(letter{to: []string{"carl@customer.test"}})
 	for _, c := range h.copies() {
-		if c.Signatures != "" {
+		if strings.Contains(c.Signatures, "DKIM-") {
 			t.Errorf("it is signed: %s", c.Signatures)
 		}
 	}
