@@ -246,8 +246,8 @@ func (b *bench) furnish() map[string]string {
 		"own-certificate": "/keyring/" + b.certificateOf(support).Fingerprint, "generate": "/keyring/generate", "manage": "/keyring/" + b.certificateOf(support).Fingerprint + "/manage", "revoke": "/keyring/" + b.certificateOf(support).Fingerprint + "/revoke", "forecast": "/keyring/forecast", "certificate": "/keyring/" + certificate,
 		"certificate-delete": "/keyring/" + certificate + "/delete", "groups": "/groups", "group": "/groups/" + g.ID, "mailbox": mailboxPath(mailboxes[0]), "mailbox-code": b.asksForACode(g),
 		"public": "/keys/" + support, "public-list": "/keys", "public-none": "/keys/nobody@desk.test", "public-revoked": "/keys/old@desk.test",
-		"upload":   "/keyring/" + b.certificateOf(support).Fingerprint + "/upload",
-		"dkim":     "/dkim", "dkim-delete": "/dkim/desk.test/m-ed25519/delete",
+		"upload": "/keyring/" + b.certificateOf(support).Fingerprint + "/upload",
+		"dkim":   "/dkim", "dkim-delete": "/dkim/desk.test/m-ed25519/delete",
 		"activity": "/activity", "new-mailbox": "/groups/" + g.ID + "/mailboxes/new", "users": "/users", "user": "/users/" + agent.ID, "account": "/account", "missing": "/nothing",
 	}
 }
