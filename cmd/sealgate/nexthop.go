@@ -18,7 +18,7 @@ type outFlags struct {
 	DANE            *bool     `name:"dane" negatable:"" help:"The server's certificate must be what its TLSA records say; needs dns.validating."`
 	Mechanism       *string   `enum:"CRAM-MD5,PLAIN,LOGIN,OAUTHBEARER,XOAUTH2," help:"The only login mechanism to use; empty for the strongest that both know."`
 	LoginWith       string    `enum:"password,oauth,presented," default:"" help:"password: the stored one. oauth: a token. presented: what the ticket system presents to Sealgate."`
-	OAuthGrant      string    `name:"oauth-grant" enum:"client-credentials,refresh-token,device-code," default:"" help:"How access is granted."`
+	OAuthGrant      string    `name:"oauth-grant" enum:"client-credentials,refresh-token,device-code," default:"" help:"How access is granted. client-credentials: to this client itself. refresh-token: by a person, elsewhere; see mailbox access token. device-code: by a person, with a code; see mailbox access grant."`
 	OAuthTokenURL   string    `name:"oauth-token-url" help:"Address that gives tokens, https://…"`
 	OAuthDeviceURL  string    `name:"oauth-device-url" help:"Address that gives codes, https://…; with device-code."`
 	OAuthClientID   string    `name:"oauth-client-id" help:"Name of this client at the token server."`
