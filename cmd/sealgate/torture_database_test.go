@@ -164,7 +164,7 @@ func TestCutDatabaseConnectionsLoseNothing(t *testing.T) {
 	}
 	acceptsAgain(t, auditor, "the last cut")
 	senders.halt()
-	waitForArrivals(t, auditor, 3*time.Minute)
+	waitForArrivals(t, v, 3*time.Minute)
 	v.stop()
 	t.Logf("%d connections were cut between COMMIT and its answer", cutter.unsaid)
 	if cutter.unsaid == 0 {
@@ -191,6 +191,6 @@ func TestOneOfTwoNodesIsKilled(t *testing.T) {
 		progress(t, auditor, "kills", n+1, kills)
 	}
 	senders.halt()
-	waitForArrivals(t, auditor, 3*time.Minute)
+	waitForArrivals(t, steady, 3*time.Minute)
 	report(t, "kill -9 of one of two nodes", auditor.conclude(t), kills)
 }

@@ -33,7 +33,7 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 		progress(t, auditor, "power cuts", n+1, cuts)
 	}
 	senders.halt()
-	waitForArrivals(t, auditor, 3*time.Minute)
+	waitForArrivals(t, v, 3*time.Minute)
 	v.stop()
 	report(t, "power cut", auditor.conclude(t), cuts)
 }
@@ -68,7 +68,7 @@ func TestAuditorSeesALyingDisk(t *testing.T) {
 	senders.halt()
 	v.killed(func() { d.PowerCut(nil) })
 	hop.behave(func() manner { return manner{} })
-	waitForArrivals(t, auditor, 5*time.Second)
+	waitForArrivals(t, v, 5*time.Second)
 	v.stop()
 	if f := auditor.audit(); len(f.Lost) == 0 {
 		t.Errorf("the disk forgot everything and nothing is lost: %s", f)
@@ -108,7 +108,7 @@ func TestFailingDisksLoseNothing(t *testing.T) {
 		}
 	}
 	senders.halt()
-	waitForArrivals(t, auditor, 3*time.Minute)
+	waitForArrivals(t, v, 3*time.Minute)
 	v.stop()
 	report(t, "disk full, read-only, slow, failing", auditor.conclude(t), rounds*len(faults))
 }
