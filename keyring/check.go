@@ -20,6 +20,8 @@ const lastSHA1 = 1675209600 // 2023-02-01 00:00:00 UTC
 type checker struct {
 	entity *openpgp.Entity
 	budget int // signatures that may still be verified
+	memo   *memo
+	body   []byte // of the primary key
 
 	sha1 bool // a self-signature on a user ID did not count because of its hash
 }
@@ -28,7 +30,7 @@ type checker struct {
 // signatures that do not verify, and keys and user IDs without any valid signature are dropped. Every signature in
 // the entity is marked as verified, so that nothing the library later asks of it writes to it, and the verdict at one
 // instant never sticks to another.
-func check(m material, signatures int) (clean material, e *openpgp.Entity, err error) {
+func check(m material, signatures int, known *memo) (clean material, e *openpgp.Entity, err error) {
 	primary, err := parseKey(m.primary, tagPublicKey)
 	if err != nil {
 		return clean, nil, err
@@ -38,7 +40,7 @@ func check(m material, signatures int) (clean material, e *openpgp.Entity, err e
 	}
 	c := checker{
 		entity: &openpgp.Entity{PrimaryKey: primary, Identities: map[string]*openpgp.Identity{}},
-		budget: signatures,
+		budget: signatures, memo: known, body: m.primary.body,
 	}
 	clean.primary = c.checkPrimary(m.primary)
 	for _, u := range m.userIDs {
@@ -90,10 +92,10 @@ func parseSignature(body []byte) *packet.Signature {
 }
 
 // keep verifies candidates with one of the checks and returns the bodies that hold.
-func (c *checker) keep(sigs [][]byte, verify func(*packet.Signature) bool) [][]byte {
+func (c *checker) keep(sigs [][]byte, verify func(sig *packet.Signature, body []byte) bool) [][]byte {
 	var kept [][]byte
 	for _, body := range sigs {
-		if sig := parseSignature(body); sig != nil && verify(sig) {
+		if sig := parseSignature(body); sig != nil && verify(sig, body) {
 			kept = append(kept, body)
 		}
 	}
@@ -108,18 +110,18 @@ func (c *checker) spend() bool {
 
 func (c *checker) checkPrimary(primary component) component {
 	e := c.entity
-	primary.sigs = c.keep(primary.sigs, func(sig *packet.Signature) bool {
+	primary.sigs = c.keep(primary.sigs, func(sig *packet.Signature, body []byte) bool {
 		if !sig.CheckKeyIdOrFingerprint(e.PrimaryKey) || !c.spend() {
 			return false
 		}
 		switch sig.SigType {
 		case packet.SigTypeKeyRevocation:
-			if e.PrimaryKey.VerifyRevocationSignature(sig) != nil {
+			if !c.memo.holds(overKey, c.body, nil, body, func() error { return e.PrimaryKey.VerifyRevocationSignature(sig) }) {
 				return false
 			}
 			e.Revocations = append(e.Revocations, verified(sig))
 		case packet.SigTypeDirectSignature:
-			if !acceptable(sig) || e.PrimaryKey.VerifyDirectKeySignature(sig) != nil {
+			if !acceptable(sig) || !c.memo.holds(overKey, c.body, nil, body, func() error { return e.PrimaryKey.VerifyDirectKeySignature(sig) }) {
 				return false
 			}
 			e.DirectSignatures = append(e.DirectSignatures, verified(sig))
@@ -133,7 +135,7 @@ func (c *checker) checkPrimary(primary component) component {
 
 func (c *checker) checkUserID(u component) (component, bool) {
 	id := &openpgp.Identity{Primary: c.entity, Name: string(u.body), UserId: parseUserID(u.body)}
-	u.sigs = c.keep(u.sigs, func(sig *packet.Signature) bool {
+	u.sigs = c.keep(u.sigs, func(sig *packet.Signature, body []byte) bool {
 		revocation := sig.SigType == packet.SigTypeCertificationRevocation
 		certification := sig.SigType >= packet.SigTypeGenericCert && sig.SigType <= packet.SigTypePositiveCert
 		primary := c.entity.PrimaryKey
@@ -141,7 +143,8 @@ func (c *checker) checkUserID(u component) (component, bool) {
 			c.sha1 = c.sha1 || certification && sig.Hash == crypto.SHA1 && sig.CheckKeyIdOrFingerprint(primary)
 			return false
 		}
-		if !sig.CheckKeyIdOrFingerprint(primary) || !c.spend() || primary.VerifyUserIdSignature(id.Name, primary, sig) != nil {
+		verify := func() error { return primary.VerifyUserIdSignature(id.Name, primary, sig) }
+		if !sig.CheckKeyIdOrFingerprint(primary) || !c.spend() || !c.memo.holds(overUserID, c.body, u.body, body, verify) {
 			return false
 		}
 		if revocation {
@@ -173,19 +176,21 @@ func (c *checker) checkSubkey(s component) (component, bool) {
 		return s, false
 	}
 	subkey := openpgp.Subkey{Primary: c.entity, PublicKey: key}
-	s.sigs = c.keep(s.sigs, func(sig *packet.Signature) bool {
+	s.sigs = c.keep(s.sigs, func(sig *packet.Signature, body []byte) bool {
 		if !c.spend() {
 			return false
 		}
 		switch sig.SigType {
 		case packet.SigTypeSubkeyRevocation:
-			if c.entity.PrimaryKey.VerifySubkeyRevocationSignature(sig, key) != nil {
+			verify := func() error { return c.entity.PrimaryKey.VerifySubkeyRevocationSignature(sig, key) }
+			if !c.memo.holds(overSubkey, c.body, s.body, body, verify) {
 				return false
 			}
 			subkey.Revocations = append(subkey.Revocations, verified(sig))
 		case packet.SigTypeSubkeyBinding:
 			// A signing subkey must sign the primary key back (RFC 9580, section 5.2.1.8): the library checks that here.
-			if !acceptable(sig) || c.entity.PrimaryKey.VerifyKeySignature(key, sig) != nil {
+			verify := func() error { return c.entity.PrimaryKey.VerifyKeySignature(key, sig) }
+			if !acceptable(sig) || !c.memo.holds(overSubkey, c.body, s.body, body, verify) {
 				return false
 			}
 			subkey.Bindings = append(subkey.Bindings, verified(sig))

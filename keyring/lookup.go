@@ -187,11 +187,15 @@ func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity
 	defer sealed.wipe()
 	var entity *openpgp.Entity
 	err = guard(func() error {
-		stored, err := s.memo.check(&row)
+		stored, err := row.material()
 		if err != nil {
 			return err
 		}
-		entity, err = withSecret(stored, sealed)
+		clean, checked, err := check(stored, trusted, &s.memo)
+		if err != nil {
+			return err
+		}
+		entity, err = withSecret(clean, checked, sealed)
 		return err
 	})
 	if err != nil {
@@ -200,19 +204,18 @@ func (s *Store) Secret(ctx context.Context, fingerprint string) (*openpgp.Entity
 	return entity, nil
 }
 
-// withSecret returns an entity of stored with the secret keys of sealed. A key whose secret is elsewhere has a nil
+// withSecret puts the secret keys of sealed into the entity of a checked certificate. A key whose secret is elsewhere has a nil
 // PrivateKey: GnuPG's stub in its place would make the library panic when a message is encrypted to that very key.
-func withSecret(stored checked, sealed material) (_ *openpgp.Entity, err error) {
-	if !bytes.Equal(stored.clean.primary.body, sealed.primary.body) {
+func withSecret(clean material, entity *openpgp.Entity, sealed material) (_ *openpgp.Entity, err error) {
+	if !bytes.Equal(clean.primary.body, sealed.primary.body) {
 		return nil, errors.New("the sealed secret key belongs to another certificate")
 	}
-	entity := stored.own()
 	if sealed.primary.secret != nil {
 		if entity.PrivateKey, err = parseSecret(sealed.primary, tagSecretKey); err != nil {
 			return nil, err
 		}
 	}
-	for i, c := range stored.clean.subkeys {
+	for i, c := range clean.subkeys {
 		n := slices.IndexFunc(sealed.subkeys, func(s component) bool { return bytes.Equal(s.body, c.body) })
 		if n < 0 || sealed.subkeys[n].secret == nil {
 			continue

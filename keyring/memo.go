@@ -2,77 +2,60 @@ package keyring
 
 import (
 	"crypto/sha256"
-	"slices"
+	"encoding/binary"
 	"sync"
-
-	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// memo remembers what check found of stored packets, by their hash: the same packets are read for each message, and
-// verifying their signatures is much of the work. What is remembered depends on nothing but the packets, neither time nor
-// policy, so it is never out of date. Nobody changes what it holds. It is safe for concurrent use.
+// memo remembers which signatures verified, by a hash of everything that was verified: the same certificates are read for each
+// message, and verifying their signatures is much of the work. Neither time nor policy comes into it, so it is never out of
+// date. Certificates themselves are not kept: the library writes to a signature even when it serializes one, so that
+// nobody could share them. It is safe for concurrent use; the zero memo is ready, and nil remembers nothing.
 type memo struct {
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]checked
-	bytes int // of packets
+	known map[[sha256.Size]byte]struct{}
 }
 
-// checked is what check found.
-type checked struct {
-	clean  material
-	entity *openpgp.Entity
-}
+// mostKnown bounds the memory. When there are more, all are forgotten.
+const mostKnown = 50_000
 
-// memoBytes bounds the packets whose findings are remembered. When they are more, all are forgotten.
-const memoBytes = 4 << 20
+// What a signature of a certificate is over.
+const (
+	overKey    = 'k'
+	overUserID = 'u'
+	overSubkey = 's'
+)
 
-// check is check for a stored certificate. The nil memo remembers nothing.
-func (m *memo) check(r *certificateRow) (checked, error) {
+// holds tells whether a signature verifies; verify is asked where that is not known yet.
+func (m *memo) holds(over byte, primary, object, signature []byte, verify func() error) bool {
 	if m == nil {
-		return checkStored(r)
+		return verify() == nil
 	}
-	hash := sha256.Sum256(r.Packets)
+	hash := verifiedAs(over, primary, object, signature)
 	m.mu.Lock()
-	found, ok := m.known[hash]
+	_, known := m.known[hash]
 	m.mu.Unlock()
-	if ok {
-		return found, nil
+	if known {
+		return true
 	}
-	found, err := checkStored(r)
-	if err == nil {
-		m.keep(hash, found, len(r.Packets))
+	if verify() != nil {
+		return false
 	}
-	return found, err
-}
-
-func (m *memo) keep(hash [sha256.Size]byte, found checked, size int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.known == nil || m.bytes+size > memoBytes {
-		m.known, m.bytes = map[[sha256.Size]byte]checked{}, 0
+	if m.known == nil || len(m.known) >= mostKnown {
+		m.known = map[[sha256.Size]byte]struct{}{}
 	}
-	if _, ok := m.known[hash]; !ok {
-		m.bytes += size
-	}
-	m.known[hash] = found
+	m.known[hash] = struct{}{}
+	return true
 }
 
-// checkStored verifies packets of the database again: it is no authority.
-func checkStored(r *certificateRow) (checked, error) {
-	m, err := r.material()
-	if err != nil {
-		return checked{}, err
+// verifiedAs names what was verified. Each part has its length in front, so that no two lists of parts are one.
+func verifiedAs(over byte, parts ...[]byte) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write([]byte{over})
+	for _, part := range parts {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
 	}
-	clean, entity, err := check(m, trusted)
-	return checked{clean, entity}, err
-}
-
-// own returns an entity that secret keys can be put into.
-func (c checked) own() *openpgp.Entity {
-	e := *c.entity
-	e.Subkeys = slices.Clone(e.Subkeys)
-	for i := range e.Subkeys {
-		e.Subkeys[i].Primary = &e
-	}
-	return &e
+	return [sha256.Size]byte(h.Sum(nil))
 }

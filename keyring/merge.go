@@ -56,7 +56,7 @@ func (l Limits) combine(stored, came *Certificate, at time.Time) (merged *Certif
 		return nil, err
 	}
 	err = guard(func() error {
-		clean, entity, err := check(m, l.Signatures)
+		clean, entity, err := check(m, l.Signatures, nil)
 		merged = describe(clean, entity, at)
 		return err
 	})

@@ -156,7 +156,7 @@ func (i *Item) read(packets []rawPacket, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	clean, entity, err := check(normalise(wholeBody, m), i.limits.Signatures)
+	clean, entity, err := check(normalise(wholeBody, m), i.limits.Signatures, nil)
 	if err != nil {
 		return err
 	}

@@ -101,11 +101,11 @@ func (i *Item) Revocation(at time.Time) (armored []byte, err error) {
 // unlocked is the library's view of an unlocked item.
 func (i *Item) unlocked() (secret *openpgp.Entity, err error) {
 	err = guard(func() error {
-		clean, entity, err := check(i.material.public(), trusted)
+		clean, entity, err := check(i.material.public(), trusted, nil)
 		if err != nil {
 			return err
 		}
-		secret, err = withSecret(checked{clean, entity}, i.material)
+		secret, err = withSecret(clean, entity, i.material)
 		return err
 	})
 	return secret, err
@@ -158,7 +158,7 @@ func completeRevocation(tx *gorm.DB, item *Item, at time.Time) (*Item, error) {
 			return nil, err
 		}
 		revoked := material{primary: component{body: stored.primary.body, sigs: [][]byte{named.signature}}}
-		clean, entity, err := check(revoked, trusted)
+		clean, entity, err := check(revoked, trusted, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -62,14 +62,19 @@ func (r *certificateRow) describe(c *Certificate, at time.Time) {
 	}
 }
 
-// certificate reads a stored row, judged at an instant. Its packets are verified, or known (m may be nil).
+// certificate reads a stored row, judged at an instant. Its packets are verified again, or known to verify (m may be nil): a database
+// is no authority.
 func (r *certificateRow) certificate(m *memo, at time.Time) (c *Certificate, err error) {
 	err = guard(func() error {
-		found, err := m.check(r)
+		stored, err := r.material()
 		if err != nil {
 			return err
 		}
-		c = describe(found.clean, found.entity, at)
+		clean, entity, err := check(stored, trusted, m)
+		if err != nil {
+			return err
+		}
+		c = describe(clean, entity, at)
 		return nil
 	})
 	if err != nil {
