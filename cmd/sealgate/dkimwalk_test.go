@@ -168,7 +168,7 @@ func TestARetryLeavesWithTheSameSignatures(t *testing.T) {
 	if len(given) != 2 || !bytes.Equal(given[0], given[1]) {
 		t.Fatalf("%d attempts, which differ:\n%s", len(given), bytes.Join(given, []byte("\n---\n")))
 	}
-	if got := dkimpy(t, given[1], records); got != "True True" || !bytes.HasPrefix(given[1], []byte("DKIM-Signature: ")) {
+	if got := dkimpy(t, given[1], records); got != "True True" || !bytes.Contains(given[1][:400], []byte("\r\nDKIM-Signature: ")) {
 		t.Errorf("dkimpy says %q of\n%s", got, given[1])
 	}
 }
