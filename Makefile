@@ -30,7 +30,7 @@ check: ## Formatting, vet and staticcheck.
 
 test-go: ## Every test but the real helpdesk; a missing peer is a failure.
 	@mkdir -p $(RESULTS)
-	SEALGATE_PEERS=required $(GO) tool gotestsum --format pkgname --jsonfile $(RESULTS)/go.json -- -race -timeout 20m ./...
+	SEALGATE_PEERS=required $(GO) tool gotestsum --format pkgname --jsonfile $(RESULTS)/go.json -- -race -timeout 40m ./...
 
 test-helpdesk: ## A whole conversation through a real ticket system (RT 5).
 	@mkdir -p $(RESULTS)
