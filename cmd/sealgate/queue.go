@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,7 +16,7 @@ type queueCommand struct {
 	Show         queueShow         `cmd:"" help:"Show a copy and everything that happened to it."`
 	Reroute      queueReroute      `cmd:"" help:"Send a copy through another mailbox of its group, now."`
 	Hold         queueHold         `cmd:"" help:"Stop a copy until it is tried again."`
-	Retry        queueRetry        `cmd:"" help:"Try a copy again now."`
+	Retry        queueRetry        `cmd:"" help:"Try copies again now."`
 	Delete       queueDelete       `cmd:"" help:"Delete a copy."`
 }
 
@@ -101,12 +102,20 @@ func (c *queueHold) Run(s *session) error {
 }
 
 type queueRetry struct {
-	ID string `arg:"" help:"Id of the copy."`
+	ID []string `arg:"" help:"Id of a copy; several may be given."`
 }
 
-// Run makes due.
+// Run makes due. One that is gone keeps none of the others from it.
 func (c *queueRetry) Run(s *session) error {
-	return s.with(func(p *parts) error { return p.gateway.RetryQueued(s.ctx, cli, c.ID) })
+	return s.with(func(p *parts) error {
+		var failed error
+		for _, id := range c.ID {
+			if err := p.gateway.RetryQueued(s.ctx, cli, id); err != nil {
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", id, err))
+			}
+		}
+		return failed
+	})
 }
 
 type queueDelete struct {

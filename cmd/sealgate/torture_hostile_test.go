@@ -69,8 +69,8 @@ func (v *victim) hurry() {
 			ids = append(ids, fields[0])
 		}
 	}
-	for _, id := range slices.Compact(ids) {
-		v.command("queue", "retry", id) // it may have left meanwhile
+	if len(ids) > 0 { // some may have left meanwhile
+		v.command(append([]string{"queue", "retry"}, slices.Compact(ids)...)...)
 	}
 }
 

@@ -2,10 +2,12 @@ package bed
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // Postfix is a running smarthost with TLS and AUTH whose mail for desk.test ends in d's mailboxes. It takes mail only
@@ -69,9 +71,22 @@ func (p *Postfix) Queue(t testing.TB) string {
 // (smtpd_proxy_filter).
 func (p *Postfix) Proxy(t testing.TB, through string) {
 	t.Helper()
-	for _, command := range [][]string{{"postconf", "-c", p.Dir, "-P", p.Inside + "/inet/smtpd_proxy_filter=" + through}, {"postfix", "-c", p.Dir, "reload"}} {
+	// After a mere reload a process that waits already would serve one more client in the old way.
+	for _, command := range [][]string{
+		{"postconf", "-c", p.Dir, "-P", p.Inside + "/inet/smtpd_proxy_filter=" + through}, {"postfix", "-c", p.Dir, "stop"}, {"postfix", "-c", p.Dir, "start"},
+	} {
 		if out, err := exec.Command(find(command[0]), command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command[0], err, out)
 		}
+	}
+	err := until(10*time.Second, func() error {
+		conn, err := net.Dial("tcp", p.Inside)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
