@@ -11,13 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
 // Need skips the test, or fails it when SEALGATE_PEERS=required, unless every program is installed. A program is a
 // name or an absolute path. For each missing one it logs a line "PEER-MISSING: name", which a summary can count.
-// Dovecot and Postfix count as missing unless the tests run as root: both change to users of their own. "openpgpjs" is the
+// Mail servers count as missing unless the tests run as root: they change to users of their own. "openpgpjs" is the
 // JavaScript library, which make peers installs.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
@@ -53,10 +54,13 @@ func missing(program string) string {
 	if program == "openpgpjs" { // a library, not a program
 		return openPGPJSMissing()
 	}
+	if find(program) == "" && (program == "exim4" || program == "opensmtpd") {
+		return program + " is not unpacked (.ci/install-mailservers does that)"
+	}
 	if find(program) == "" {
 		return program + " is not installed (Debian: apt-get install " + debianPackage(filepath.Base(program)) + ")"
 	}
-	if (program == "dovecot" || program == "postfix") && os.Geteuid() != 0 {
+	if slices.Contains([]string{"dovecot", "postfix", "exim4", "opensmtpd"}, program) && os.Geteuid() != 0 {
 		return program + " needs the tests to run as root"
 	}
 	return ""
@@ -64,6 +68,9 @@ func missing(program string) string {
 
 // find returns the path of a program or "". Daemons are often outside the PATH of a desktop user.
 func find(program string) string {
+	if path := unpacked(program); path != "" {
+		return path
+	}
 	if path, err := exec.LookPath(program); err == nil {
 		return path
 	}
