@@ -59,7 +59,8 @@ func (r *recipe) block(name string) string {
 		}
 		return port
 	})
-	return strings.ReplaceAll(body, "desk.example", "desk.test")
+	names := strings.NewReplacer("desk.example", "desk.test", "submission inet", r.ports["587"]+" inet", "smtp inet", r.ports["25"]+" inet")
+	return names.Replace(body)
 }
 
 // doors are the lines of listen.relay; their own ports are the kernel's to choose.

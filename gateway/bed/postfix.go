@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
-	"time"
 )
 
 // Postfix is a running smarthost with TLS and AUTH whose mail for desk.test ends in d's mailboxes. It takes mail only
@@ -50,10 +50,14 @@ func StartPostfix(t testing.TB, a Authority, d *Dovecot) *Postfix {
 // Set changes parameters of main.cf and has the running Postfix read them.
 func (p *Postfix) Set(t testing.TB, parameters ...string) {
 	t.Helper()
-	for _, command := range [][]string{append([]string{"postconf", "-c", p.Dir, "-e"}, parameters...), {"postfix", "-c", p.Dir, "reload"}} {
-		if out, err := exec.Command(find(command[0]), command[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", command[0], err, out)
-		}
+	p.command(t, "postconf", append([]string{"-e"}, parameters...)...)
+	p.command(t, "postfix", "reload")
+}
+
+func (p *Postfix) command(t testing.TB, program string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(find(program), append([]string{"-c", p.Dir}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
 	}
 }
 
@@ -67,26 +71,24 @@ func (p *Postfix) Queue(t testing.TB) string {
 	return string(out)
 }
 
-// Proxy makes what comes in from this machine pass through another server before Postfix answers for it
-// (smtpd_proxy_filter).
-func (p *Postfix) Proxy(t testing.TB, through string) {
+// Serve adds services to master.cf, as a document may show them, and waits until they listen at these addresses of 127.0.0.1.
+// They must be new: a process that waits already serves one more client in the old way.
+func (p *Postfix) Serve(t testing.TB, services string, addresses ...string) {
 	t.Helper()
-	// After a mere reload a process that waits already would serve one more client in the old way.
-	for _, command := range [][]string{
-		{"postconf", "-c", p.Dir, "-P", p.Inside + "/inet/smtpd_proxy_filter=" + through}, {"postfix", "-c", p.Dir, "stop"}, {"postfix", "-c", p.Dir, "start"},
-	} {
-		if out, err := exec.Command(find(command[0]), command[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", command[0], err, out)
-		}
-	}
-	err := until(10*time.Second, func() error {
-		conn, err := net.Dial("tcp", p.Inside)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	path := filepath.Join(p.Dir, "master.cf")
+	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(before, services...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.command(t, "postfix", "reload")
+	for _, address := range addresses {
+		_, port, _ := net.SplitHostPort(address)
+		number, _ := strconv.Atoi(port) // of the kernel's
+		if err := listening([]int{number}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
